@@ -1,0 +1,68 @@
+# mailqueue: everything runs in a virtual environment of its own; only python3, make and network are needed.
+#   make test PYTHON=python3.11      another Python than the newest one found
+#   make test DJANGO=5.2             another Django than the newest one that this Python can have
+#   make test PYTEST="tests/wire -x" some of the tests
+
+VENV ?= $(if $(DJANGO),build/django-$(DJANGO),.venv)
+BIN = $(VENV)/bin
+.SHELLFLAGS = -eu -c
+.DEFAULT_GOAL = help
+.SECONDARY:
+
+# The environment is made anew when another Python is asked for than the one it was made with.
+MADE := $(VENV)/.made$(if $(PYTHON),-with-$(subst /,-,$(PYTHON)))
+
+$(MADE):
+	@python="$(PYTHON)"; python="$${python:-$$(scripts/find-python newest)}"; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	    || { echo "mailqueue: PYTHON=$$python does not run or is older than 3.11" >&2; exit 1; }; \
+	echo "$(VENV): $$("$$python" --version)"; "$$python" -m venv --clear $(VENV); touch $(MADE)
+
+# $(VENV)/.has-test: the group `test` of pyproject.toml is installed (and the Django that was asked for).
+# pip first: dependency groups need pip >= 25.1.
+$(VENV)/.has-%: pyproject.toml $(MADE)
+	@echo "$(VENV): installing the group $*"
+	@$(BIN)/python -m pip install -q --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -q -e . --group $* $(if $(DJANGO),'Django==$(DJANGO).*')
+	@touch $@
+
+.PHONY: demo test lint types docs matrix matrix-5.2 matrix-6.0 matrix-6.1 bench chaos clean help
+
+demo: $(VENV)/.has-demo  ## queue and deliver 1,005 mails: broker, two workers, an SMTP server, all on this machine
+	@$(BIN)/python -m mailqueue.demo
+
+test: $(VENV)/.has-test  ## all tests; uses a running Redis and RabbitMQ, else starts its own
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.has-lint  ## ruff, and the import contracts of pyproject.toml
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.has-types  ## mypy, strict
+	$(BIN)/mypy
+
+docs: $(VENV)/.has-docs  ## the documentation in build/docs, warnings are errors
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
+
+matrix: matrix-5.2 matrix-6.0 matrix-6.1  ## the tests on Django 5.2 (oldest Python), 6.0 and 6.1 (newest)
+
+# Django 6 needs Python 3.12.
+matrix-5.2: order = oldest 11
+matrix-6.0 matrix-6.1: order = newest 12
+matrix-5.2 matrix-6.0 matrix-6.1: matrix-%:
+	@python="$$(scripts/find-python $(order))"; \
+	$(MAKE) --no-print-directory test DJANGO=$* PYTHON="$$python"
+
+bench: $(VENV)/.has-test  ## benchmarks; they print figures and prove nothing
+	$(BIN)/python -m pytest tests/benchmarks -s $(PYTEST)
+
+chaos: $(VENV)/.has-test  ## long fault-injection runs
+	$(BIN)/python -m pytest tests/chaos $(PYTEST)
+
+clean:  ## remove what make made
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+help:
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
