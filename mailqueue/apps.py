@@ -1,0 +1,15 @@
+"""The Django app."""
+
+from django.apps import AppConfig
+
+
+class MailqueueConfig(AppConfig):
+    """Registers the system checks, and remembers the project's Celery app for other threads."""
+
+    name = "mailqueue"
+    verbose_name = "Mail queue"
+
+    def ready(self) -> None:
+        from mailqueue.broker.app import app_at_startup
+
+        app_at_startup()

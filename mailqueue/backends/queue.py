@@ -1,0 +1,66 @@
+"""The backend that queues: accepts messages, leaves their delivery to workers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.mail import EmailMessage
+
+from mailqueue.backends.base import BaseEmailBackend
+from mailqueue.enqueue import accept
+from mailqueue.errors import PublishError
+from mailqueue.mail import mailers
+from mailqueue.mail.exceptions import InvalidMailer
+from mailqueue.options import QueueOptions
+
+
+class EmailBackend(BaseEmailBackend):
+    """Queue messages for the mailer named by ``using``.
+
+    OPTIONS are those of `QueueOptions`. ``fail_silently`` hides `PublishError` only.
+    Raises `InvalidMailer` for an option that is unknown or wrong, and for a ``using`` that names
+    no mailer or leads back here.
+    """
+
+    def __init__(
+        self, *, alias: str | None = None, fail_silently: bool = False, **options: Any
+    ) -> None:
+        known = {name: options.pop(name) for name in QueueOptions.names() if name in options}
+        super().__init__(alias=alias, **options)
+        self.fail_silently = fail_silently
+        try:
+            self.options = QueueOptions.from_mailer(known)
+        except ValueError as error:
+            raise InvalidMailer(str(error), alias=alias or "") from None
+        self.follow(self.options.using)
+
+    def follow(self, using: str) -> None:
+        """Follow the chain of ``using`` to its end: the mailer that delivers."""
+        seen = [self.alias]
+        while using is not None:
+            if using in seen:
+                chain = " -> ".join(map(repr, [*seen, using]))
+                raise InvalidMailer(
+                    f"'using' must lead to a mailer that delivers, got the loop {chain}.",
+                    alias=self.alias,
+                )
+            if using not in mailers:
+                raise InvalidMailer(
+                    f"'using' must be the alias of a mailer, one of {sorted(mailers)}, "
+                    f"got {using!r}.",
+                    alias=self.alias,
+                )
+            seen.append(using)
+            using = mailers.settings[using].get("OPTIONS", {}).get("using")
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Queue the messages and return how many were queued.
+
+        Raises `EncodeError` or `ValueError` before anything is queued when one cannot be carried,
+        `PublishError` when the broker does not take them in time.
+        """
+        try:
+            return accept(email_messages, mailer=self.alias, options=self.options)
+        except PublishError as error:
+            if not self.fail_silently:
+                raise
+            return error.queued

@@ -1,0 +1,54 @@
+"""The queues of mail and of dead letters, declared as each kind of broker needs them."""
+
+from collections.abc import Iterable
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+# A mail whose worker dies this many times is dead-lettered by RabbitMQ itself.
+DELIVERY_LIMIT = 10
+
+
+def is_rabbitmq(app: Celery) -> bool:
+    return bool(app.connection_for_write().transport.driver_type == "amqp")
+
+
+def mail_queue(name: str, *, quorum: bool) -> Queue:
+    """Return the queue of mail to deliver.
+
+    On RabbitMQ a quorum queue: replicated, confirmed after it is on disk, with an end to
+    redelivery, and bound to a topic exchange because native delayed delivery asks for one.
+    """
+    if not quorum:
+        return Queue(name, Exchange(""), routing_key=name)
+    return Queue(
+        name,
+        Exchange(name, type="topic", durable=True),
+        routing_key=name,
+        queue_arguments={
+            "x-queue-type": "quorum",
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": dead_name(name),
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        },
+    )
+
+
+def dead_queue(name: str, *, quorum: bool) -> Queue:
+    """Return the queue of dead letters that belongs to the mail queue `name`."""
+    arguments = {"x-queue-type": "quorum"} if quorum else None
+    dead = dead_name(name)
+    return Queue(dead, Exchange(""), routing_key=dead, queue_arguments=arguments)
+
+
+def dead_name(name: str) -> str:
+    return f"{name}.dead"
+
+
+def prepare_worker(app: Celery, names: Iterable[str]) -> None:
+    """Make the mail queues known to a worker's app, so that it consumes them by default."""
+    quorum = is_rabbitmq(app)
+    for name in names:
+        app.amqp.queues.add(mail_queue(name, quorum=quorum))

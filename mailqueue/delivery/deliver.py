@@ -1,0 +1,161 @@
+"""The worker's half: hand messages to their target, and say what is left to do for each."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.core.mail import EmailMessage
+
+from mailqueue.delivery.connections import connections
+from mailqueue.delivery.outcome import Kind, Outcome, Outcomes, Stage
+from mailqueue.delivery.replies import classify, classify_result
+from mailqueue.delivery.retry import GiveUp, Later, RetryPolicy, decide
+from mailqueue.wire.codec import decode
+from mailqueue.wire.envelope import Envelope
+
+# Failures before a message is named concern the mailer; the rest of a batch would meet them too.
+MAILER_WIDE = {Stage.CONNECT, Stage.TLS, Stage.AUTH}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Dead:
+    """An envelope given up, for the recipients that it names."""
+
+    envelope: Envelope
+    outcome: Outcome
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Settlement:
+    """What one attempt at an envelope came to.
+
+    `again` is the envelope of those recipients that are tried once more, at its `due_at`.
+    """
+
+    sent: tuple[str, ...]
+    again: Envelope | None
+    dead: tuple[Dead, ...]
+
+
+def deliver(
+    envelopes: Sequence[Envelope],
+    *,
+    using: str,
+    policy: RetryPolicy,
+    clock: Callable[[], float],
+    random: Callable[[], float],
+) -> Iterator[Settlement]:
+    """Try each envelope once through the mailer `using`; yield a settlement for each.
+
+    Raises `DecodeError` before anything is sent when a payload is not a message.
+    """
+    messages = [addressed(decode(each.message), each.recipients) for each in envelopes]
+    for envelope, outcomes in zip(envelopes, attempt(using, messages), strict=True):
+        yield settle(envelope, outcomes, policy=policy, now=clock(), random=random)
+
+
+def addressed(message: EmailMessage, recipients: Sequence[str] | None) -> EmailMessage:
+    """Limit the envelope recipients of a message; its headers stay as they were."""
+    if recipients is not None:
+        message.recipients = lambda: list(recipients)  # type: ignore[method-assign]
+    return message
+
+
+def attempt(using: str, messages: Sequence[EmailMessage]) -> Iterator[Outcomes]:
+    """Hand the messages to the target; yield what became of each, per recipient."""
+    try:
+        with connections.use(using) as target:
+            if hasattr(target, "deliver"):
+                yield from target.deliver(messages)
+                return
+    except Exception as error:  # noqa: BLE001 (classify knows them all; unknown ones are retried)
+        yield from (classify(error, message.recipients(), message) for message in messages)
+        return
+    failed: Outcome | None = None
+    for message in messages:
+        outcomes = attempt_one(using, message) if failed is None else shared(failed, message)
+        failed = failed or mailer_wide(outcomes)
+        yield outcomes
+
+
+def attempt_one(using: str, message: EmailMessage) -> Outcomes:
+    """Hand one message to a target that offers `send_messages()` alone."""
+    try:
+        with connections.use(using) as target:
+            return classify_result(target.send_messages([message]), message)
+    except Exception as error:  # noqa: BLE001
+        return classify(error, message.recipients(), message)
+
+
+def mailer_wide(outcomes: Outcomes) -> Outcome | None:
+    """Return the failure that is the mailer's own, if that is what this attempt ended with."""
+    for outcome in outcomes.values():
+        if outcome.kind is Kind.CONFIGURATION or outcome.stage in MAILER_WIDE:
+            return outcome
+    return None
+
+
+def shared(outcome: Outcome, message: EmailMessage) -> Outcomes:
+    return dict.fromkeys(message.recipients(), outcome)
+
+
+def settle(
+    envelope: Envelope,
+    outcomes: Outcomes,
+    *,
+    policy: RetryPolicy,
+    now: float,
+    random: Callable[[], float],
+) -> Settlement:
+    """Decide for each recipient: done, once more, or given up. Pure."""
+    share = random()  # one draw, so that recipients of one message stay together
+    decisions: dict[str, Later | GiveUp] = {
+        recipient: decide(
+            outcome,
+            attempts=envelope.attempts,
+            queued_at=envelope.queued_at,
+            now=now,
+            expires_at=envelope.expires_at,
+            policy=policy,
+            random=lambda: share,
+            resent=envelope.resent,
+        )
+        for recipient, outcome in outcomes.items()
+        if outcome.kind is not Kind.SENT
+    }
+    dead = (
+        Dead(
+            envelope=dataclasses.replace(envelope, recipients=(recipient,)),
+            outcome=outcomes[recipient],
+            reason=decision.reason,
+        )
+        for recipient, decision in decisions.items()
+        if isinstance(decision, GiveUp)
+    )
+    return Settlement(
+        sent=tuple(name for name, outcome in outcomes.items() if outcome.kind is Kind.SENT),
+        again=once_more(envelope, decisions, now),
+        dead=tuple(dead),
+    )
+
+
+def once_more(
+    envelope: Envelope, decisions: Mapping[str, Later | GiveUp], now: float
+) -> Envelope | None:
+    """Return the envelope for the recipients to be tried again, or None without any."""
+    later: dict[str, Any] = {
+        recipient: decision
+        for recipient, decision in decisions.items()
+        if isinstance(decision, Later)
+    }
+    if not later:
+        return None
+    charged = any(each.charged for each in later.values())
+    return dataclasses.replace(
+        envelope,
+        recipients=tuple(later),
+        attempts=envelope.attempts + charged,
+        due_at=now + max(each.delay for each in later.values()),
+        resent=envelope.resent or any(each.resend for each in later.values()),
+    )

@@ -1,0 +1,78 @@
+"""The sender's half: accept messages, make envelopes of them, hand them to the broker."""
+
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from email.utils import make_msgid
+
+from django.conf import settings
+from django.core.mail import DNS_NAME, EmailMessage
+from django.db import transaction
+from django.utils.timezone import get_current_timezone
+
+from mailqueue.errors import PublishError
+from mailqueue.options import QueueOptions
+from mailqueue.tasks import publish
+from mailqueue.wire.codec import encode
+from mailqueue.wire.envelope import Envelope, Keys, pack
+from mailqueue.wire.keys import keys_from_settings
+
+
+def accept(messages: Sequence[EmailMessage], *, mailer: str, options: QueueOptions) -> int:
+    """Queue the messages that have recipients and return their number.
+
+    All or none: each is checked and packed before the first one is published. Inside
+    `transaction.atomic` they are published when it commits, if the mailer's ``on_commit`` is on.
+    Raises `EncodeError`, `ValueError` (header injection), `PublishError`.
+    """
+    addressed = [message for message in messages if message.recipients()]
+    keys = keys_from_settings()
+    packed = [pack(envelope(message, mailer), keys) for message in addressed]
+    if packed:
+        hand_over(packed, options)
+    return len(packed)
+
+
+def envelope(message: EmailMessage, mailer: str) -> Envelope:
+    """Freeze a message: from here on every attempt has this id, Date and Message-ID."""
+    message.message()  # Django's own validation of headers and attachments, in the caller
+    return Envelope(
+        id=uuid.uuid4().hex,
+        mailer=mailer,
+        queued_at=time.time(),
+        message=encode(
+            message,
+            date=now(),
+            message_id=make_msgid(domain=str(DNS_NAME)),
+            charset=settings.DEFAULT_CHARSET,
+        ),
+    )
+
+
+def now() -> datetime:
+    """Return the time for the Date header, in the zone Django would have used."""
+    return datetime.now(get_current_timezone() if settings.EMAIL_USE_LOCALTIME else timezone.utc)
+
+
+def hand_over(packed: Sequence[str], options: QueueOptions) -> None:
+    """Publish now, or when the surrounding transaction commits."""
+    if options.on_commit and transaction.get_connection().in_atomic_block:
+        transaction.on_commit(lambda: publish_all(packed, options))
+    else:
+        publish_all(packed, options)
+
+
+def publish_all(packed: Sequence[str], options: QueueOptions) -> None:
+    queued = 0
+    for batch in batches(packed, options.batch_size):
+        try:
+            publish(batch, queue=options.queue, priority=options.priority)
+        except PublishError as error:
+            raise PublishError(str(error), queued=queued) from None
+        queued += len(batch)
+
+
+def batches(packed: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(packed), size):
+        yield packed[start : start + size]

@@ -1,0 +1,193 @@
+"""The task that delivers a batch of envelopes, and publishes what follows before it is acked."""
+
+import contextlib
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from celery import shared_task, signals
+from celery.exceptions import Reject
+
+from mailqueue.broker.dead import DeadLetter, park
+from mailqueue.broker.publish import publisher
+from mailqueue.broker.queues import prepare_worker
+from mailqueue.delivery.connections import connections
+from mailqueue.delivery.deliver import Settlement
+from mailqueue.delivery.deliver import deliver as attempt
+from mailqueue.errors import DecodeError, PublishError
+from mailqueue.lanes import options_of, queue_names
+from mailqueue.mail.exceptions import InvalidMailer
+from mailqueue.options import QueueOptions
+from mailqueue.wire.envelope import Envelope, pack, unpack
+from mailqueue.wire.keys import keys_from_settings
+
+NAME = "mailqueue.deliver"
+
+# How long a worker holds a batch whose next attempts the broker does not take. Giving it back
+# means sending the delivered part of it again, so patience is worth a worker's time.
+PATIENCE = 600.0
+
+logger = logging.getLogger("mailqueue")
+
+
+def publish(
+    batch: Sequence[str], *, queue: str, priority: int | None = None, countdown: float = 0
+) -> None:
+    """Publish packed envelopes as one task; raises `PublishError`."""
+    publisher().task(
+        NAME, json.dumps(list(batch)), queue=queue, priority=priority, countdown=countdown
+    )
+
+
+@shared_task(
+    name=NAME,
+    acks_late=True,
+    reject_on_worker_lost=True,
+    acks_on_failure_or_timeout=False,
+    ignore_result=True,
+    store_errors_even_if_ignored=False,
+)
+def deliver(batch: str) -> None:
+    """Deliver a batch: the JSON array of packed envelopes that `publish` made.
+
+    Returning acks it, so by then each mail is sent, published again, or a dead letter.
+    """
+    try:
+        process(batch)
+    except PublishError:
+        raise Reject("what follows could not be published", requeue=True) from None
+    except Exception as error:
+        # A defect of ours must neither lose the batch nor send it for ever.
+        persist(lambda: bury(batch, f"internal error: {type(error).__name__}"))
+        logger.exception("A batch was parked among the dead letters after an internal error.")
+
+
+def process(batch: str) -> None:
+    envelopes = sorted(readable(batch), key=attrgetter("mailer"))
+    for mailer, group in groupby(envelopes, key=attrgetter("mailer")):
+        try:
+            options = options_of(mailer)
+        except InvalidMailer:
+            for envelope in group:
+                give_up(envelope, "unknown mailer")
+        else:
+            process_mailer(list(group), options)
+
+
+def readable(batch: str) -> Iterator[Envelope]:
+    """Yield the envelopes of a batch; what is none becomes a dead letter as it came."""
+    try:
+        texts = json.loads(batch)
+    except (TypeError, ValueError):
+        texts = [batch]
+    keys = keys_from_settings()
+    for text in texts if isinstance(texts, list) else [batch]:
+        try:
+            yield unpack(text, keys)
+        except DecodeError as error:
+            reason = f"undecodable: {type(error).__name__}"
+            persist(lambda text=text, reason=reason: bury(text, reason))
+
+
+def process_mailer(envelopes: Sequence[Envelope], options: QueueOptions) -> None:
+    ready = []
+    now = time.time()
+    for envelope in envelopes:
+        if envelope.expires_at is not None and envelope.expires_at <= now:
+            give_up(envelope, "expired", options)
+        elif envelope.due_at is not None and envelope.due_at > now:
+            defer(envelope, options)
+        else:
+            ready.append(envelope)
+    for settlement in attempt(
+        ready, using=options.using, policy=options.retry, clock=time.time, random=random.random
+    ):
+        follow_up(settlement, options)
+
+
+def follow_up(settlement: Settlement, options: QueueOptions) -> None:
+    """Publish what an attempt left to do: the next attempt first, then the dead letters."""
+    if settlement.again is not None:
+        defer(settlement.again, options)
+    for dead in settlement.dead:
+        outcome = dead.outcome
+        give_up(
+            dead.envelope,
+            dead.reason,
+            options,
+            kind=outcome.kind,
+            stage=outcome.stage,
+            code=outcome.code,
+            enhanced=outcome.enhanced,
+        )
+
+
+def defer(envelope: Envelope, options: QueueOptions) -> None:
+    """Publish an envelope to come back when it is due, or as much of that as a broker may hold."""
+    countdown = max(0.0, (envelope.due_at or 0) - time.time())
+    packed = pack(envelope, keys_from_settings())
+    persist(
+        lambda: publish(
+            [packed], queue=options.queue, priority=options.priority, countdown=countdown
+        )
+    )
+    logger.info("Mail %s: next attempt in %.0f s.", envelope.id, countdown)
+
+
+def give_up(
+    envelope: Envelope, reason: str, options: QueueOptions | None = None, **details: Any
+) -> None:
+    """Make an envelope a dead letter."""
+    packed = pack(envelope, keys_from_settings())
+    details |= {"id": envelope.id, "mailer": envelope.mailer}
+    queue = options.queue if options else QueueOptions.DEFAULT_QUEUE
+    persist(lambda: bury(packed, reason, queue=queue, **details))
+    logger.warning("Mail %s: dead letter, %s.", envelope.id, reason)
+
+
+def bury(
+    content: object, reason: str, *, queue: str = QueueOptions.DEFAULT_QUEUE, **details: Any
+) -> None:
+    text = content if isinstance(content, str) else json.dumps(content)
+    park(DeadLetter(content=text, reason=reason, **details), publisher(), queue=queue)
+
+
+def persist(publication: Callable[[], None]) -> None:
+    """Publish, again and again while the broker is away; `PublishError` when patience ends."""
+    end = time.monotonic() + PATIENCE
+    pause = 1.0
+    while True:
+        try:
+            return publication()
+        except PublishError:
+            if time.monotonic() + pause > end:
+                raise
+            time.sleep(pause)
+            pause = min(2 * pause, 30.0)
+
+
+@signals.celeryd_init.connect
+def add_queues(instance: Any, **kwargs: Any) -> None:
+    """Let a worker know our queues, before it decides which to consume (``-Q``, or all).
+
+    Raises `InvalidMailer`: a worker with a wrong MAILERS does not start.
+    """
+    prepare_worker(instance.app, queue_names())
+
+
+@signals.worker_ready.connect
+def add_dead_queues(**kwargs: Any) -> None:
+    """Declare the dead letter queues, so that RabbitMQ can put its own dead letters there."""
+    with contextlib.suppress(PublishError):
+        publisher().declare_dead(queue_names())
+
+
+@signals.worker_process_shutdown.connect
+@signals.worker_shutdown.connect
+def close_connections(**kwargs: Any) -> None:
+    connections.close()
