@@ -1,0 +1,46 @@
+"""Fixtures for all tests: brokers, a queue of one's own, an SMTP server that plays along."""
+
+from collections.abc import Iterator
+
+import pytest
+from celery.contrib.pytest import celery_worker as celery_worker  # pytest-celery's is a Docker node
+
+from mailqueue.demo.sink import Sink
+from tests import services
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with services.redis_service(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with services.rabbitmq_service(tmp_path_factory.mktemp("rabbitmq")) as url:
+        yield url
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("redis", marks=pytest.mark.broker),
+        pytest.param("rabbitmq", marks=[pytest.mark.broker, pytest.mark.rabbitmq]),
+    ]
+)
+def broker_url(request: pytest.FixtureRequest) -> str:
+    """Run the test once on Redis, once on RabbitMQ."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def queue(broker_url: str) -> Iterator[str]:
+    """Name a queue of `broker_url` for this test alone."""
+    with services.queue_on(broker_url) as name:
+        yield name
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """Run an SMTP server; `sink.port` is its port, `sink.mails` what it took."""
+    with Sink() as running:
+        yield running

@@ -1,0 +1,98 @@
+"""The services that tests talk to: those that run are used, else an own one is started."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from kombu import Connection
+
+from mailqueue.demo.broker import embedded_broker
+from tests.procnodes import rabbitmq_process, rabbitmq_tool
+
+LOCAL_REDIS = "redis://127.0.0.1:6379/9"
+LOCAL_RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
+NO_RABBITMQ = "no RabbitMQ: set MAILQUEUE_TEST_RABBITMQ_URL, or install or start one"
+
+
+@contextmanager
+def redis_service(folder: Path) -> Iterator[str]:
+    """Give the URL of a Redis: the one asked for, else a running one, else an own one."""
+    if url := os.environ.get("MAILQUEUE_TEST_REDIS_URL"):
+        yield url
+    elif redis_answers(LOCAL_REDIS):
+        yield LOCAL_REDIS
+    else:
+        with embedded_broker(folder) as url:
+            yield url
+
+
+@contextmanager
+def rabbitmq_service(folder: Path) -> Iterator[str]:
+    """Give the URL of a RabbitMQ, found like Redis; skips the test where there is none."""
+    if url := os.environ.get("MAILQUEUE_TEST_RABBITMQ_URL"):
+        yield url
+    elif rabbitmq_answers(LOCAL_RABBITMQ):
+        yield LOCAL_RABBITMQ
+    else:
+        need_rabbitmq()
+        node = rabbitmq_process(folder)
+        try:
+            assert node.ready()
+            yield node.host_url
+        finally:
+            node.stop()
+
+
+def need_rabbitmq() -> None:
+    """Skip the test where no RabbitMQ can be started; in CI that is a failure."""
+    if rabbitmq_tool("rabbitmq-server"):
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(NO_RABBITMQ)
+    pytest.skip(NO_RABBITMQ)
+
+
+def redis_answers(url: str) -> bool:
+    with redis.Redis.from_url(url, socket_connect_timeout=1) as client:
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+
+def rabbitmq_answers(url: str) -> bool:
+    with Connection(url, connect_timeout=1) as connection:
+        try:
+            connection.connect()
+        except connection.connection_errors:
+            return False
+        return True
+
+
+@contextmanager
+def queue_on(url: str) -> Iterator[str]:
+    """Give a queue name that nobody else uses; the queue and its dead letters go afterwards."""
+    name = f"test-{uuid.uuid4().hex}"
+    try:
+        yield name
+    finally:
+        for queue in (name, f"{name}.dead"):
+            delete_queue(url, queue)
+
+
+def delete_queue(url: str, name: str) -> None:
+    with Connection(url) as connection:
+        channel = connection.default_channel
+        # kombu's Redis deletes only queues that this very connection has declared.
+        channel.queue_purge(name) if is_redis(url) else channel.queue_delete(name)
+    if is_redis(url):
+        with redis.Redis.from_url(url) as client:
+            client.delete(f"_kombu.binding.{name}")
+
+
+def is_redis(url: str) -> bool:
+    return url.startswith("redis")
