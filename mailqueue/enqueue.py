@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import make_msgid
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from mailqueue.errors import PublishError
 from mailqueue.options import QueueOptions
 from mailqueue.tasks import publish
 from mailqueue.wire.codec import encode
-from mailqueue.wire.envelope import Envelope, Keys, pack
+from mailqueue.wire.envelope import Envelope, pack
 from mailqueue.wire.keys import keys_from_settings
 
 
@@ -52,7 +52,7 @@ def envelope(message: EmailMessage, mailer: str) -> Envelope:
 
 def now() -> datetime:
     """Return the time for the Date header, in the zone Django would have used."""
-    return datetime.now(get_current_timezone() if settings.EMAIL_USE_LOCALTIME else timezone.utc)
+    return datetime.now(get_current_timezone() if settings.EMAIL_USE_LOCALTIME else UTC)
 
 
 def hand_over(packed: Sequence[str], options: QueueOptions) -> None:

@@ -5,9 +5,9 @@ import json
 import logging
 import random
 import time
+import traceback
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 from celery import shared_task, signals
@@ -58,25 +58,37 @@ def deliver(batch: str) -> None:
     Returning acks it, so by then each mail is sent, published again, or a dead letter.
     """
     try:
-        process(batch)
+        try:
+            process(batch)
+        except PublishError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            # A defect of ours must neither lose the batch nor send it for ever.
+            park_whole(batch, error)
     except PublishError:
         raise Reject("what follows could not be published", requeue=True) from None
-    except Exception as error:
-        # A defect of ours must neither lose the batch nor send it for ever.
-        persist(lambda: bury(batch, f"internal error: {type(error).__name__}"))
-        logger.exception("A batch was parked among the dead letters after an internal error.")
+
+
+def park_whole(batch: str, error: Exception) -> None:
+    reason = f"internal error: {type(error).__name__}"
+    persist(lambda: bury(batch, reason))
+    # Neither the error's text nor its traceback's: both may quote the mail.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("A batch became a dead letter: %s (%s:%s).", reason, place.name, place.lineno)
 
 
 def process(batch: str) -> None:
-    envelopes = sorted(readable(batch), key=attrgetter("mailer"))
-    for mailer, group in groupby(envelopes, key=attrgetter("mailer")):
+    envelopes = defaultdict(list)
+    for envelope in readable(batch):
+        envelopes[envelope.mailer].append(envelope)
+    for mailer, group in envelopes.items():
         try:
             options = options_of(mailer)
         except InvalidMailer:
             for envelope in group:
                 give_up(envelope, "unknown mailer")
         else:
-            process_mailer(list(group), options)
+            process_mailer(group, options)
 
 
 def readable(batch: str) -> Iterator[Envelope]:

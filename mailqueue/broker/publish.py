@@ -48,7 +48,14 @@ class Publisher:
         self.rabbitmq = is_rabbitmq(app)
         options = RABBITMQ_OPTIONS if self.rabbitmq else REDIS_OPTIONS
         connection = app.connection_for_write(connect_timeout=TIMEOUT, transport_options=options)
-        self.producers = ProducerPool(connection.Pool(POOL_SIZE), limit=POOL_SIZE)
+        self.errors = (
+            KombuError,
+            OSError,
+            *connection.connection_errors,
+            *connection.channel_errors,
+        )
+        self.connections = connection.Pool(POOL_SIZE)
+        self.producers = ProducerPool(self.connections, limit=POOL_SIZE)
 
     def task(
         self, name: str, argument: str, *, queue: str, priority: int | None, countdown: float
@@ -93,12 +100,17 @@ class Publisher:
             for name in names:
                 dead_queue(name, quorum=self.rabbitmq)(producer.channel).declare()
 
+    def close(self) -> None:
+        """Close all connections."""
+        self.producers.force_close_all()
+        self.connections.force_close_all()
+
     @contextmanager
     def producer(self) -> Iterator[Producer]:
         try:
             with self.producers.acquire(block=True, timeout=TIMEOUT) as producer:
                 yield producer
-        except (KombuError, OSError, *producer_errors(self.app)) as error:
+        except self.errors as error:
             raise PublishError(
                 f"The broker did not confirm within {BOUND:.0f} s ({type(error).__name__})."
             ) from None
@@ -123,11 +135,6 @@ class Publisher:
         if urgency is None:
             return {}
         return {"priority": urgency if self.rabbitmq else 9 - urgency}
-
-
-def producer_errors(app: Celery) -> tuple[type[BaseException], ...]:
-    connection = app.connection_for_write()
-    return (*connection.connection_errors, *connection.channel_errors)
 
 
 def publisher() -> Publisher:

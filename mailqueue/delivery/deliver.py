@@ -8,7 +8,7 @@ from django.core.mail import EmailMessage
 
 from mailqueue.delivery.connections import connections
 from mailqueue.delivery.outcome import Kind, Outcome, Outcomes, Stage
-from mailqueue.delivery.replies import classify, classify_result
+from mailqueue.delivery.replies import classify, judge
 from mailqueue.delivery.retry import GiveUp, Later, RetryPolicy, decide
 from mailqueue.wire.codec import decode
 from mailqueue.wire.envelope import Envelope
@@ -83,7 +83,7 @@ def attempt_one(using: str, message: EmailMessage) -> Outcomes:
     """Hand one message to a target that offers `send_messages()` alone."""
     try:
         with connections.use(using) as target:
-            return classify_result(target.send_messages([message]), message)
+            return judge(target.send_messages([message]), message.recipients(), message)
     except Exception as error:  # noqa: BLE001
         return classify(error, message.recipients(), message)
 
