@@ -1,0 +1,149 @@
+"""Data as a message again; every field is checked, for a signature proves only who wrote it."""
+
+from collections.abc import Mapping
+from email.charset import Charset
+from typing import Any
+
+from django.core.mail import EmailAlternative, EmailAttachment, EmailMessage
+
+from mailqueue.errors import DecodeError
+from mailqueue.wire.encode import ADDRESS_LISTS, CHARSET_FIELDS, DEPTH, SUBTYPES
+from mailqueue.wire.fields import Fields, pair_of, typed
+from mailqueue.wire.headers import decode_name
+from mailqueue.wire.parts import decode_part
+from mailqueue.wire.rebuilt import rebuild
+from mailqueue.wire.values import decode_value
+
+
+def decode(data: Mapping[str, Any]) -> EmailMessage:
+    """Return the message that `encode` was given, ready to render; raise `DecodeError`."""
+    if not isinstance(data, Mapping):
+        raise DecodeError("message: expected an object")
+    rest = dict(data)
+    blobs = typed(rest.pop("blobs", []), list, "message: blobs")
+    if not all(type(blob) is bytes for blob in blobs):
+        raise DecodeError("message: blobs: expected bytes")
+    message: EmailMessage = Decoder(blobs).message(rest, "message")
+    return message
+
+
+class Decoder:
+    """Decode one message and those inside it, taking binary contents from ``blobs``."""
+
+    def __init__(self, blobs: list[bytes]) -> None:
+        self.blobs = blobs
+
+    def message(self, data: object, where: str, depth: int = 0) -> Any:
+        if depth > DEPTH:
+            raise DecodeError(f"{where}: messages nested deeper than {DEPTH}")
+        fields = Fields(data, where)
+        message: Any = self.rebuild(fields, where)
+        message.subject = text(fields.any("subject", ""), where)
+        message.from_email = text(fields.any("from_email", ""), where)
+        for name in ADDRESS_LISTS:
+            setattr(message, name, texts(fields.take(name, list, []), f"{where}: {name}"))
+        message.extra_headers = headers(fields.take("headers", list), where)
+        message.body = self.content(fields.any("body", ""), f"{where}: body", depth)
+        message.encoding = charset(fields.any("charset"), where)
+        message.content_subtype = fields.take("content_subtype", str, "plain")
+        for name in SUBTYPES:
+            if (subtype := fields.take(name, str, None)) is not None:
+                if not hasattr(message, name):
+                    raise DecodeError(f"{where}: this Django knows no {name}")
+                setattr(message, name, subtype)
+        message.attachments = [
+            self.attachment(item, f"{where}: attachments[{index}]", depth)
+            for index, item in enumerate(fields.take("attachments", list, []))
+        ]
+        if (alternatives := fields.take("alternatives", list, None)) is not None:
+            message.alternatives = [
+                self.alternative(item, f"{where}: alternatives[{index}]", depth)
+                for index, item in enumerate(alternatives)
+            ]
+        fields.end()
+        return message
+
+    def rebuild(self, fields: Fields, where: str) -> Any:
+        mime = fields.take("mime", dict, None)
+        recipients = fields.take("recipients", list, None)
+        return rebuild(
+            fields.take("api", str),
+            multi="alternatives" in fields,
+            mime=None if mime is None else decode_part(mime, f"{where}: mime"),
+            recipients=None if recipients is None else texts(recipients, f"{where}: recipients"),
+        )
+
+    def alternative(self, item: object, where: str, depth: int) -> EmailAlternative:
+        content, mimetype = pair_of(item, where)
+        return EmailAlternative(self.content(content, where, depth), text(mimetype, where))
+
+    def attachment(self, item: object, where: str, depth: int) -> Any:
+        if type(item) is dict:
+            return decode_part(item, where)
+        triple = typed(item, list, where)
+        if len(triple) != 3:
+            raise DecodeError(f"{where}: expected three items")
+        filename, content, mimetype = triple
+        return EmailAttachment(
+            text(filename, where), self.content(content, where, depth), text(mimetype, where)
+        )
+
+    def content(self, data: object, where: str, depth: int) -> Any:
+        if type(data) is str:
+            return data
+        [(tag, value)] = one(data, where)
+        if tag == "blob":
+            if typed(value, int, where) not in range(len(self.blobs)):
+                raise DecodeError(f"{where}: a content that is not there")
+            return self.blobs[value]
+        if tag == "message":
+            return self.message(value, where, depth + 1)
+        if tag == "mime":
+            return decode_part(value, where)
+        raise DecodeError(f"{where}: unknown kind of content")
+
+
+def one(data: object, where: str) -> list[tuple[str, Any]]:
+    items = list(typed(data, dict, where).items())
+    if len(items) != 1:
+        raise DecodeError(f"{where}: expected one tagged content")
+    return items
+
+
+def text(value: object, where: str) -> Any:
+    return value if value is None else typed(value, str, where)
+
+
+def texts(values: list[Any], where: str) -> list[Any]:
+    if not all(type(value) is str or value is None for value in values):
+        raise DecodeError(f"{where}: expected texts")
+    return list(values)
+
+
+def headers(pairs: list[Any], where: str) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for item in pairs:
+        name, value = pair_of(item, f"{where}: headers")
+        result[decode_name(name, where)] = decode_value(value, f"{where}: headers")
+    if len(result) != len(pairs):
+        raise DecodeError(f"{where}: headers: a name twice")
+    return result
+
+
+def charset(data: object, where: str) -> Any:
+    if type(data) is str:
+        return data
+    values = typed(data, list, f"{where}: charset")
+    if len(values) != len(CHARSET_FIELDS):
+        raise DecodeError(f"{where}: charset: expected {len(CHARSET_FIELDS)} items")
+    for name, value in zip(CHARSET_FIELDS, values, strict=True):
+        kind = int if name.endswith("_encoding") else str
+        if value is not None and type(value) is not kind:
+            raise DecodeError(f"{where}: charset: {name}")
+    try:
+        result = Charset(typed(values[0], str, f"{where}: charset"))
+    except (LookupError, ValueError):
+        raise DecodeError(f"{where}: charset: not known") from None
+    for name, value in zip(CHARSET_FIELDS, values, strict=True):
+        setattr(result, name, value)
+    return result

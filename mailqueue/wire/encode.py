@@ -1,0 +1,208 @@
+"""A message as data that JSON can hold, but for its ``blobs``: the binary contents as bytes."""
+
+import email.message
+from collections.abc import Mapping
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.charset import Charset
+from email.headerregistry import Address, Group
+from email.utils import format_datetime
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.utils.functional import Promise
+
+from mailqueue.errors import EncodeError
+from mailqueue.wire.headers import encode_name
+from mailqueue.wire.parts import encode_part, renders_itself
+from mailqueue.wire.traits import traits
+from mailqueue.wire.values import encode_value
+
+DEPTH = 20
+ADDRESS_LISTS = ("to", "cc", "bcc", "reply_to")
+SUBTYPES = {"mixed_subtype": "mixed", "alternative_subtype": "alternative"}  # Django 5.2 has them
+CHARSET_FIELDS = (
+    *("input_charset", "header_encoding", "body_encoding"),
+    *("output_charset", "input_codec", "output_codec"),
+)
+
+
+def encode(
+    message: EmailMessage, *, date: datetime, message_id: str, charset: str
+) -> dict[str, Any]:
+    """Return the message as data, leaving it as it is.
+
+    ``date`` and ``message_id`` become its first headers when it has none of its own; ``charset``
+    is what it is rendered in when it names none. Lazy strings take the active language. Raises
+    `EncodeError`, which names the part that cannot be carried and never its content.
+    """
+    encoder = Encoder(date=format_datetime(date), charset=charset)
+    data = encoder.message(message, message_id, "message")
+    if encoder.blobs:
+        data["blobs"] = encoder.blobs
+    return data
+
+
+class Encoder:
+    """Encode one message and those inside it; the binary contents are collected in ``blobs``."""
+
+    def __init__(self, *, date: str, charset: str) -> None:
+        self.blobs: list[bytes] = []
+        self.date = date
+        self.charset = charset
+
+    def message(
+        self, message: EmailMessage, message_id: str, where: str, depth: int = 0
+    ) -> dict[str, Any]:
+        if not isinstance(message, EmailMessage):
+            raise EncodeError(f"{where}: expected EmailMessage, got {type(message).__name__}")
+        if depth > DEPTH:
+            raise EncodeError(f"{where}: messages nested deeper than {DEPTH}")
+        kind = traits(message)
+        data: dict[str, Any] = {"api": kind.api}
+        for name in ("subject", "from_email"):
+            if (value := text(getattr(message, name), f"{where}: {name}")) != "":
+                data[name] = value
+        for name in ADDRESS_LISTS:
+            if values := getattr(message, name):
+                data[name] = texts(values, f"{where}: {name}")
+        data["headers"] = self.headers(message, message_id, where)
+        if body := message.body:
+            data["body"] = self.content(body, f"{where}: body", message_id, depth)
+        data["charset"] = self.encoding(message, where)
+        if (subtype := str(message.content_subtype)) != "plain":
+            data["content_subtype"] = subtype
+        for name, usual in SUBTYPES.items():
+            if (subtype := getattr(message, name, usual)) != usual:
+                data[name] = str(subtype)
+        self.parts(data, message, kind.multi, message_id, where, depth)
+        if kind.renders:
+            data["mime"] = rendered(message, where)
+        if kind.renders or kind.addresses:
+            data["recipients"] = texts(message.recipients(), f"{where}: recipients")
+        return data
+
+    def parts(
+        self,
+        data: dict[str, Any],
+        message: Any,
+        multi: bool,
+        message_id: str,
+        where: str,
+        depth: int,
+    ) -> None:
+        """Add the alternatives and attachments."""
+        if multi:
+            data["alternatives"] = [
+                self.alternative(item, message_id, f"{where}: alternatives[{index}]", depth)
+                for index, item in enumerate(message.alternatives)
+            ]
+        if message.attachments:
+            data["attachments"] = [
+                self.attachment(item, message_id, f"{where}: attachments[{index}]", depth)
+                for index, item in enumerate(message.attachments)
+            ]
+
+    def headers(self, message: EmailMessage, message_id: str, where: str) -> list[list[Any]]:
+        extra = message.extra_headers
+        if not isinstance(extra, Mapping):
+            raise EncodeError(f"{where}: headers: expected a dict, got {type(extra).__name__}")
+        pairs = []
+        names = set()
+        for name, value in extra.items():
+            spelt = encode_name(str(name) if isinstance(name, Promise) else name, where)
+            names.add(spelt.lower())
+            pairs.append([spelt, header(value, f"{where}: headers")])
+        missing = []
+        if "date" not in names:
+            missing.append(["Date", self.date])
+        if "message-id" not in names:
+            missing.append(["Message-ID", message_id])
+        return missing + pairs
+
+    def encoding(self, message: EmailMessage, where: str) -> Any:
+        value: Any = message.encoding or self.charset
+        if isinstance(value, str):
+            return str(value)
+        if type(value) is not Charset or callable(value.body_encoding):
+            raise EncodeError(f"{where}: encoding: {type(value).__name__} cannot be queued")
+        return [getattr(value, name) for name in CHARSET_FIELDS]
+
+    def alternative(self, item: Any, message_id: str, where: str, depth: int) -> list[Any]:
+        try:
+            content, mimetype = item
+        except (TypeError, ValueError):
+            raise EncodeError(f"{where}: expected (content, mimetype)") from None
+        return [self.content(content, where, message_id, depth), text(mimetype, where)]
+
+    def attachment(self, item: Any, message_id: str, where: str, depth: int) -> Any:
+        if isinstance(item, email.message.Message):
+            return encode_part(item, where)
+        try:
+            filename, content, mimetype = item
+        except (TypeError, ValueError):
+            raise EncodeError(f"{where}: expected (filename, content, mimetype)") from None
+        return [
+            text(filename, f"{where}: filename"),
+            self.content(content, where, message_id, depth),
+            text(mimetype, f"{where}: mimetype"),
+        ]
+
+    def content(self, content: Any, where: str, message_id: str, depth: int) -> Any:
+        if isinstance(content, (str, Promise)):
+            return str(content)
+        if isinstance(content, (bytes, bytearray, memoryview)):
+            self.blobs.append(bytes(content))
+            return {"blob": len(self.blobs) - 1}
+        if isinstance(content, EmailMessage):
+            inner = inner_id(message_id, where)
+            return {"message": self.message(content, inner, where, depth + 1)}
+        if isinstance(content, email.message.Message):
+            return {"mime": encode_part(content, where)}
+        raise EncodeError(f"{where}: content of type {type(content).__name__} cannot be queued")
+
+
+def text(value: Any, where: str) -> str | None:
+    """Return what Django would write for the value: its `str()`, in the active language."""
+    if type(value) is str or value is None:
+        return value
+    if isinstance(value, (str, Promise, Address, Group, email.header.Header)):
+        return str(value)
+    raise EncodeError(f"{where}: expected a text, got {type(value).__name__}")
+
+
+def texts(values: Any, where: str) -> list[str | None]:
+    if not isinstance(values, (list, tuple)):
+        raise EncodeError(f"{where}: expected a list or tuple, got {type(values).__name__}")
+    return [value if type(value) is str else text(value, where) for value in values]
+
+
+def header(value: Any, where: str) -> Any:
+    """Return a header's value as data; what has no form of its own travels as its `str()`.
+
+    Django, too, takes the `str()` of what it does not know.
+    """
+    try:
+        return encode_value(value, where)
+    except EncodeError:
+        return str(value)
+
+
+def rendered(message: EmailMessage, where: str) -> dict[str, Any]:
+    """Return the MIME of a message that renders itself."""
+    mime: Any = message.message()
+    if not isinstance(mime, email.message.Message):
+        raise EncodeError(f"{where}: message() returned {type(mime).__name__}")
+    if renders_itself(mime):
+        modern = isinstance(mime.policy, policy.EmailPolicy)
+        mime = message_from_bytes(
+            mime.as_bytes(), policy=policy.default if modern else policy.compat32
+        )
+    return encode_part(mime, f"{where}: message()")
+
+
+def inner_id(message_id: str, where: str) -> str:
+    """Return the Message-ID of a message inside one: as fixed as the outer, and another."""
+    place = "".join(char for char in where if char.isdigit()) or "0"
+    local, at, domain = message_id.rpartition("@")
+    return f"{local}.{place}{at}{domain}" if at else f"{message_id}.{place}"

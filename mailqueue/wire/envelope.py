@@ -1,0 +1,182 @@
+"""The envelope: a message with what the queue knows about it, packed as signed ASCII text.
+
+    1.json.<base64 of body>:<signature>
+
+The body is one line of JSON, a line feed, then the binary contents one after the other; the JSON
+says how long each is. Version 1 stays readable for ever; see `docs/reference/wire.md`.
+"""
+
+import binascii
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.core import signing
+
+from mailqueue.errors import BadSignature, DecodeError, EncodeError, UnsupportedVersion
+from mailqueue.wire.fields import Fields, typed
+
+VERSION = "1"
+PLAIN = "json"
+IDENTIFIER = re.compile(r"[0-9A-Za-z_-]{1,64}")
+PREFIX = re.compile(r"(\d{1,6})\.")
+SALT = "mailqueue.wire"  # keeps other signatures made with SECRET_KEY apart from these
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Envelope:
+    """One queued message.
+
+    ``mailer`` is the alias that accepted it; ``recipients`` are those still to be delivered to,
+    None for all. Times are Unix seconds; ``attempts`` counts those that were charged; ``resent``
+    tells that the answer to the whole message was lost once, and that it was sent again.
+    """
+
+    id: str
+    mailer: str
+    queued_at: float
+    message: dict[str, Any] = dataclasses.field(repr=False)
+    recipients: tuple[str, ...] | None = dataclasses.field(default=None, repr=False)
+    attempts: int = 0
+    resent: bool = False
+    due_at: float | None = dataclasses.field(default=None, repr=False)
+    expires_at: float | None = dataclasses.field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Envelope {self.id} mailer={self.mailer!r} attempts={self.attempts}>"
+
+
+class Keys:
+    """The secrets of the wire: the first signs, each of them verifies."""
+
+    def __init__(self, signing_keys: Sequence[str | bytes]) -> None:
+        first, *fallbacks = signing_keys
+        if not all(signing_keys):
+            raise ValueError("a signing key is empty")
+        self._signer = signing.Signer(key=first, fallback_keys=fallbacks, salt=SALT)
+
+    def __repr__(self) -> str:
+        return "<Keys>"
+
+    def sign(self, text: str) -> str:
+        """Return the text with its signature."""
+        return self._signer.sign(text)
+
+    def verify(self, text: str) -> str:
+        """Return the text without its signature; raise `BadSignature`."""
+        try:
+            return self._signer.unsign(text)
+        except signing.BadSignature:
+            raise BadSignature("not signed with one of our keys, or altered") from None
+
+
+def pack(envelope: Envelope, keys: Keys) -> str:
+    """Return the envelope as ASCII text that only a holder of the keys could have written."""
+    message = dict(envelope.message)
+    blobs = message.get("blobs", ())
+    if blobs:
+        message["blobs"] = [len(blob) for blob in blobs]
+    data: dict[str, Any] = {
+        "id": envelope.id,
+        "mailer": envelope.mailer,
+        "queued_at": envelope.queued_at,
+    }
+    for name in ("recipients", "attempts", "due_at", "expires_at"):
+        value = getattr(envelope, name)
+        if value is not None:
+            data[name] = value
+    if envelope.resent:
+        data["resent"] = True
+    data["message"] = message
+    try:
+        # surrogatepass: a lone surrogate is legal in a str and must arrive.
+        line = _to_json(data).encode("utf-8", "surrogatepass")
+    except (TypeError, ValueError, RecursionError):
+        raise EncodeError("the message data is not JSON") from None
+    body = b"".join((line, b"\n", *blobs))
+    encoded = binascii.b2a_base64(body, newline=False).decode("ascii")
+    return keys.sign(f"{VERSION}.{PLAIN}.{encoded}")
+
+
+def unpack(text: str, keys: Keys) -> Envelope:
+    """Return the envelope; raise `UnsupportedVersion`, `BadSignature` or `DecodeError`."""
+    prefix = PREFIX.match(typed(text, str, "envelope"))
+    if prefix is None:
+        raise DecodeError("not an envelope")
+    if prefix[1] != VERSION:  # before the signature, which a later version may make otherwise
+        raise UnsupportedVersion(f"written by a newer mailqueue (version {prefix[1]})")
+    _, form, encoded = _split(keys.verify(text))
+    if form != PLAIN:
+        raise DecodeError("unknown form of envelope")
+    try:
+        line, found, rest = binascii.a2b_base64(encoded, strict_mode=True).partition(b"\n")
+        data = _from_json(line.decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        raise DecodeError("the envelope is not JSON") from None
+    if not found:
+        raise DecodeError("the envelope is cut off")
+    return _read(data, rest)
+
+
+def _split(text: str) -> list[str]:
+    parts = text.split(".", 2)
+    if len(parts) != 3:
+        raise DecodeError("not an envelope")
+    return parts
+
+
+def _read(data: object, rest: bytes) -> Envelope:
+    fields = Fields(data, "envelope")
+    message = fields.take("message", dict)
+    blobs = typed(message.get("blobs", []), list, "envelope: blobs")
+    if blobs or rest:
+        message["blobs"] = _cut(rest, blobs)
+    recipients = fields.take("recipients", list, None)
+    if recipients is not None and not all(type(item) is str for item in recipients):
+        raise DecodeError("envelope: recipients: expected texts")
+    attempts = fields.take("attempts", int, 0)
+    identifier = fields.take("id", str)
+    if attempts < 0 or not IDENTIFIER.fullmatch(identifier):
+        raise DecodeError("envelope: 'attempts' or 'id' is out of range")
+    envelope = Envelope(
+        id=identifier,
+        mailer=fields.take("mailer", str),
+        queued_at=_seconds(fields, "queued_at"),
+        message=message,
+        recipients=None if recipients is None else tuple(recipients),
+        attempts=attempts,
+        resent=fields.take("resent", bool, False),
+        due_at=_seconds(fields, "due_at") if "due_at" in fields else None,
+        expires_at=_seconds(fields, "expires_at") if "expires_at" in fields else None,
+    )
+    fields.end()
+    return envelope
+
+
+def _cut(rest: bytes, lengths: list[Any]) -> list[bytes]:
+    blobs = []
+    start = 0
+    for length in lengths:
+        if typed(length, int, "envelope: blobs") < 0:
+            raise DecodeError("envelope: blobs: a negative length")
+        blobs.append(rest[start : start + length])
+        start += length
+    if start != len(rest):
+        raise DecodeError("envelope: blobs: not as long as they say")
+    return blobs
+
+
+def _seconds(fields: Fields, name: str) -> float:
+    value = fields.any(name)
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise DecodeError(f"envelope: '{name}': expected seconds")
+    return float(value)
+
+
+_to_json = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
+).encode
+_from_json = json.JSONDecoder().decode
