@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils.timezone import get_current_timezone
 
 from mailqueue.errors import PublishError
+from mailqueue.mail.headers import check_headers
 from mailqueue.options import QueueOptions
 from mailqueue.tasks import publish
 from mailqueue.wire.codec import encode
@@ -36,7 +37,7 @@ def accept(messages: Sequence[EmailMessage], *, mailer: str, options: QueueOptio
 
 def envelope(message: EmailMessage, mailer: str) -> Envelope:
     """Freeze a message: from here on every attempt has this id, Date and Message-ID."""
-    message.message()  # Django's own validation of headers and attachments, in the caller
+    check(message)
     return Envelope(
         id=uuid.uuid4().hex,
         mailer=mailer,
@@ -48,6 +49,12 @@ def envelope(message: EmailMessage, mailer: str) -> Envelope:
             charset=settings.DEFAULT_CHARSET,
         ),
     )
+
+
+def check(message: EmailMessage) -> None:
+    """Raise in the caller what rendering would raise in a worker, where nobody can mend it."""
+    check_headers(message)
+    message.message()
 
 
 def now() -> datetime:

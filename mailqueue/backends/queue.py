@@ -30,7 +30,7 @@ class EmailBackend(BaseEmailBackend):
         try:
             self.options = QueueOptions.from_mailer(known)
         except ValueError as error:
-            raise InvalidMailer(str(error), alias=alias or "") from None
+            raise InvalidMailer(str(error), alias=alias) from None
         self.follow(self.options.using)
 
     def follow(self, using: str) -> None:

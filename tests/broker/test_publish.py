@@ -1,6 +1,5 @@
 """Publishing to real brokers: what travels, who can read it, and how long it may take."""
 
-import os
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
@@ -12,6 +11,7 @@ from mailqueue.broker.dead import DeadLetter, park, peek
 from mailqueue.broker.publish import BOUND, Publisher, publisher_of
 from mailqueue.broker.queues import dead_queue, mail_queue
 from mailqueue.errors import PublishError
+from tests.fork import holds_in_child
 from tests.proxy import Proxy, proxy
 
 SECRET = "token-only-the-recipient-may-see"
@@ -111,10 +111,7 @@ def test_a_broker_that_is_away_is_an_error_within_the_documented_time(broken, qu
 def test_a_forked_child_gets_connections_of_its_own(broker_url):
     app = app_for(broker_url)
     parents = publisher_of(app)
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0 if publisher_of(app) is not parents else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert holds_in_child(lambda: publisher_of(app) is not parents)
     assert publisher_of(app) is parents
 
 

@@ -1,0 +1,220 @@
+"""A batch in the worker's hands, with a real broker behind it and a real SMTP server before it."""
+
+import dataclasses
+import json
+import time
+
+import pytest
+from celery import Celery
+from django.core.mail import EmailMessage
+from django.test import override_settings
+
+from mailqueue import tasks
+from mailqueue.backends.queue import EmailBackend
+from mailqueue.broker import app as broker_app
+from mailqueue.broker.dead import peek
+from mailqueue.broker.publish import publisher, publisher_of
+from mailqueue.broker.queues import mail_queue
+from mailqueue.delivery.connections import connections
+from mailqueue.mail import mailers
+from mailqueue.wire.envelope import pack, unpack
+from mailqueue.wire.keys import keys_from_settings
+
+
+@pytest.fixture
+def celery_of_project(broker_url):
+    """The project's own Celery app, as the current one."""
+    app = Celery("project", broker=broker_url)
+    app.set_current()
+    yield app
+    publisher_of(app).close()
+    publisher_of.cache_clear()
+    app.close()
+
+
+@pytest.fixture
+def project(celery_of_project, queue, sink):
+    retry = {"schedule": [60], "jitter": 0}
+    options = {"using": "smtp", "queue": queue, "retry": retry}
+    with override_settings(
+        MAILERS={
+            "default": {
+                "BACKEND": "mailqueue.backends.queue.EmailBackend",
+                "OPTIONS": options,
+            },
+            "smtp": {
+                "BACKEND": "mailqueue.backends.smtp.EmailBackend",
+                "OPTIONS": {"host": "127.0.0.1", "port": sink.port, "timeout": 5},
+            },
+        }
+    ):
+        yield queue
+    connections.close()
+
+
+def send(*to: str, subject="Hello", number=1) -> None:
+    messages = [EmailMessage(subject, "body", "from@example.test", list(to)) for _ in range(number)]
+    assert mailers.default.send_messages(messages) == number
+
+
+def next_task(queue: str):
+    with publisher().producer() as producer:
+        return mail_queue(queue, quorum=publisher().rabbitmq)(producer.channel).get(no_ack=True)
+
+
+def queued(queue: str) -> str:
+    """Take the next task from the broker; return its argument."""
+    [[argument], _, _] = next_task(queue).payload
+    return argument
+
+
+def dead(queue: str):
+    return list(peek(publisher(), queue=queue))
+
+
+def test_what_is_queued_is_delivered(project, sink):
+    send("a@example.test", "b@example.test")
+    tasks.deliver(queued(project))
+
+    [mail] = sink.mails
+    assert mail.recipients == ("a@example.test", "b@example.test")
+    assert mail.message["Subject"] == "Hello"
+    assert next_task(project) is None
+
+
+def test_many_messages_travel_as_batches(project, sink):
+    send("a@example.test", number=25)
+    sizes = [len(json.loads(queued(project))) for _ in range(3)]
+    assert sizes == [10, 10, 5]
+    assert next_task(project) is None
+
+
+def test_all_attempts_are_the_same_message(project, sink):
+    sink.answer("RCPT", "451 4.7.1 greylisted", to="a@example.test")
+    send("a@example.test", "b@example.test")
+    first = queued(project)
+    tasks.deliver(first)
+    [again] = waiting(project)
+    tasks.deliver(due_now(again))
+
+    assert [mail.recipients for mail in sink.mails] == [("b@example.test",), ("a@example.test",)]
+    assert sink.mails[0].content == sink.mails[1].content
+
+
+def waiting(queue: str):
+    """Take the envelopes that were published to be tried later."""
+    client = publisher()
+    if client.rabbitmq:
+        pytest.skip("RabbitMQ keeps them in its delay queues, which only a worker declares")
+    return json.loads(queued(queue))
+
+
+def due_now(packed: str) -> str:
+    keys = keys_from_settings()
+    envelope = unpack(packed, keys)
+    assert envelope.attempts == 1
+    assert 50 < envelope.due_at - time.time() <= 60
+    return json.dumps([pack(dataclasses.replace(envelope, due_at=None), keys)])
+
+
+def test_refused_for_good_is_a_dead_letter_with_code_and_class(project, sink):
+    sink.answer("RCPT", "550 5.1.1 <nobody@example.test> unknown", to="nobody@example.test")
+    send("nobody@example.test", "b@example.test")
+    tasks.deliver(queued(project))
+
+    [letter] = dead(project)
+    assert (letter.code, letter.enhanced, letter.kind) == (550, "5.1.1", "permanent")
+    assert "nobody" not in letter.reason
+    assert unpack(letter.content, keys_from_settings()).recipients == ("nobody@example.test",)
+    assert [mail.recipients for mail in sink.mails] == [("b@example.test",)]
+
+
+@pytest.mark.parametrize("garbage", ["", "no JSON", "{}", "[1, null]", '["1.json.x:y"]', "[[]]"])
+def test_garbage_is_parked_with_its_bytes_and_nothing_is_sent(celery_of_project, queue, garbage):
+    # What nobody can read has no mailer, so it goes to the default queue's dead letters.
+    with publisher().producer() as producer:
+        from mailqueue.broker.queues import dead_queue
+
+        dead_queue("mailqueue", quorum=publisher().rabbitmq)(producer.channel).declare()
+        producer.channel.queue_purge("mailqueue.dead")
+    tasks.deliver(garbage)
+
+    letters = dead("mailqueue")
+    assert letters
+    assert all(letter.reason.startswith("undecodable") for letter in letters)
+    assert all(letter.content in (garbage, *map(json_text, parts(garbage))) for letter in letters)
+
+
+def parts(garbage: str):
+    try:
+        return json.loads(garbage)
+    except ValueError:
+        return []
+
+
+def json_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def test_one_bad_envelope_does_not_keep_the_others_of_its_batch(project, sink):
+    send("a@example.test", number=2)
+    texts = json.loads(queued(project))
+    tasks.deliver(json.dumps([texts[0], texts[1][:-3] + "xyz"]))
+    assert len(sink.mails) == 1
+
+
+def test_a_mail_of_an_unknown_mailer_is_parked(project, sink):
+    send("a@example.test")
+    batch = queued(project)
+    with override_settings(MAILERS={}):
+        tasks.deliver(batch)
+    assert [letter.reason for letter in dead("mailqueue")][-1:] == ["unknown mailer"]
+    assert sink.mails == []
+
+
+def test_an_expired_mail_is_not_sent(project, sink):
+    send("a@example.test")
+    keys = keys_from_settings()
+    [text] = json.loads(queued(project))
+    late = dataclasses.replace(unpack(text, keys), expires_at=time.time() - 1)
+    tasks.deliver(json.dumps([pack(late, keys)]))
+
+    assert [letter.reason for letter in dead(project)] == ["expired"]
+    assert sink.mails == []
+
+
+def test_the_connection_is_kept_between_tasks(project, sink):
+    for _ in range(3):
+        send("a@example.test")
+        tasks.deliver(queued(project))
+    assert {mail.connection for mail in sink.mails} == {1}
+
+
+def test_a_project_without_celery_gets_an_app_for_mail(monkeypatch):
+    from celery import _state
+
+    monkeypatch.setattr(_state._tls, "current_app", None)
+    monkeypatch.setattr(_state, "default_app", None)
+    monkeypatch.setenv("MAILQUEUE_BROKER_URL", "redis://127.0.0.1:1/0")
+    broker_app.mail_app.cache_clear()
+    broker_app.app_at_startup.cache_clear()
+    try:
+        carrier = broker_app.carrier()
+        assert carrier.main == "mailqueue"
+        assert carrier.conf.broker_url == "redis://127.0.0.1:1/0"
+        assert carrier.conf.worker_prefetch_multiplier == 1
+    finally:
+        broker_app.mail_app.cache_clear()
+        broker_app.app_at_startup.cache_clear()
+
+
+def test_nothing_of_a_mail_shows_in_the_headers_of_its_task(project):
+    send("secret-address@example.test", subject="Your token is 4711")
+    message = next_task(project)
+    seen = repr((message.headers, message.properties, message.delivery_info))
+    assert "secret-address" not in seen
+    assert "4711" not in seen
+
+
+def test_the_backend_is_the_one_in_test(project):
+    assert isinstance(mailers.default, EmailBackend)
