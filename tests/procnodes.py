@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_celery import CeleryTestContainer, RabbitMQContainer, RedisContainer
+from pytest_docker_tools.utils import wait_for_callable
 
 from mailqueue.demo.broker import server_binary
 
@@ -160,13 +161,15 @@ class RabbitProcess(RabbitMQContainer):
 
     def stop(self) -> None:
         self._container.remove()
-        epmd = shutil.which("epmd")
-        if epmd:
-            # It outlives the node by design; there is one for each of ours.
-            port = self._container.env["ERL_EPMD_PORT"]
-            subprocess.run(
-                [epmd, "-port", port, "-kill"], env=self._container.env, capture_output=True
-            )
+        epmd, env = shutil.which("epmd"), self._container.env
+        if epmd is None:
+            return
+        # It outlives its node by design, and refuses to end until it has seen the node go.
+        kill = [epmd, "-port", env["ERL_EPMD_PORT"], "-kill"]
+        wait_for_callable("epmd ends", lambda: b"Killed" in self.run(kill), timeout=10)
+
+    def run(self, command: Sequence[str]) -> bytes:
+        return bytes(self._container.exec_run(command)[1])
 
 
 def rabbitmq_tool(name: str) -> str | None:

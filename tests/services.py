@@ -10,7 +10,7 @@ import pytest
 import redis
 from kombu import Connection
 
-from mailqueue.demo.broker import embedded_broker
+from mailqueue.demo.broker import embedded_broker, remove_queues
 from tests.procnodes import rabbitmq_process, rabbitmq_tool
 
 LOCAL_REDIS = "redis://127.0.0.1:6379/9"
@@ -80,19 +80,4 @@ def queue_on(url: str) -> Iterator[str]:
     try:
         yield name
     finally:
-        for queue in (name, f"{name}.dead"):
-            delete_queue(url, queue)
-
-
-def delete_queue(url: str, name: str) -> None:
-    with Connection(url) as connection:
-        channel = connection.default_channel
-        # kombu's Redis deletes only queues that this very connection has declared.
-        channel.queue_purge(name) if is_redis(url) else channel.queue_delete(name)
-    if is_redis(url):
-        with redis.Redis.from_url(url) as client:
-            client.delete(f"_kombu.binding.{name}")
-
-
-def is_redis(url: str) -> bool:
-    return url.startswith("redis")
+        remove_queues(url, name, f"{name}.dead")

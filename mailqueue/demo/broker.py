@@ -1,17 +1,18 @@
 """A broker that comes with `pip install`: Valkey's server, on a unix socket, in a folder."""
 
+import contextlib
 import itertools
 import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
+from kombu import Connection
 
 
 def server_binary() -> str | None:
@@ -33,6 +34,7 @@ def embedded_broker(folder: Path) -> Iterator[str]:
     binary = server_binary()
     if binary is None:
         raise RuntimeError("No Redis or Valkey server found; set MAILQUEUE_BROKER_URL.")
+    folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     # A socket's path is limited to about 100 bytes (sun_path), the folder's is not.
     with tempfile.TemporaryDirectory(prefix="mailqueue-") as short:
@@ -66,11 +68,25 @@ def embedded_broker(folder: Path) -> Iterator[str]:
 
 def wait_until_up(server: "subprocess.Popen[bytes]", socket: Path) -> None:
     """Wait until the server answers on its socket, for at most ten seconds."""
-    retry = Retry(ConstantBackoff(0.05), 200, supported_errors=(redis.ConnectionError, OSError))
-    client = redis.Redis(unix_socket_path=str(socket), retry=retry)
-    try:
-        client.ping()
-    except redis.RedisError as error:
-        raise RuntimeError("The broker did not start; broker.log says why.") from error
-    finally:
-        client.close()
+    end = time.monotonic() + 10
+    with redis.Redis(unix_socket_path=str(socket)) as client:
+        while server.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(redis.ConnectionError):
+                client.ping()
+                return
+            time.sleep(0.02)
+    raise RuntimeError("The broker did not start; broker.log says why.")
+
+
+def remove_queues(url: str, *names: str) -> None:
+    """Remove queues, and what is in them, from the broker at `url`."""
+    with Connection(url) as connection:
+        channel = connection.default_channel
+        for name in names:
+            if url.startswith("redis"):
+                # kombu's Redis deletes only queues that this very connection has declared.
+                channel.queue_purge(name)
+                channel.client.delete(f"_kombu.binding.{name}")
+            else:
+                channel.queue_delete(name)
+                channel.exchange_delete(name)
