@@ -187,9 +187,13 @@ def persist(publication: Callable[[], None]) -> None:
 def add_queues(instance: Any, **kwargs: Any) -> None:
     """Let a worker know our queues, before it decides which to consume (``-Q``, or all).
 
-    Raises `InvalidMailer`: a worker with a wrong MAILERS does not start.
+    A worker whose MAILERS is wrong does not start; Celery would swallow any other exception.
     """
-    prepare_worker(instance.app, queue_names())
+    try:
+        names = queue_names()
+    except InvalidMailer as error:
+        raise SystemExit(f"mailqueue: {error}") from None
+    prepare_worker(instance.app, names)
 
 
 @signals.worker_ready.connect

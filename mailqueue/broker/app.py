@@ -59,7 +59,6 @@ def mail_app_defaults() -> dict[str, Any]:
         # A closed channel (RabbitMQ's consumer_timeout) must not end the worker.
         "broker_channel_error_retry": True,
         "worker_prefetch_multiplier": 1,
-        "worker_cancel_long_running_tasks_on_connection_loss": False,
         # A stopped worker gets the time to finish the mail in its hands (Celery 5.5).
         "worker_soft_shutdown_timeout": 60,
         "worker_enable_soft_shutdown_on_idle": True,

@@ -51,4 +51,4 @@ def prepare_worker(app: Celery, names: Iterable[str]) -> None:
     """Make the mail queues known to a worker's app, so that it consumes them by default."""
     quorum = is_rabbitmq(app)
     for name in names:
-        app.amqp.queues.add(mail_queue(name, quorum=quorum))
+        app.amqp.queues.select_add(mail_queue(name, quorum=quorum))
