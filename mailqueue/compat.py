@@ -11,7 +11,7 @@ from email.policy import Policy
 from typing import TYPE_CHECKING, Any
 
 import django
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
 from django.utils import deprecation
@@ -19,6 +19,8 @@ from django.utils import deprecation
 HAS_MAILERS = django.VERSION >= (6, 1)  # Django itself reads and checks the MAILERS setting
 HAS_POLICY = django.VERSION >= (6, 0)  # message() builds modern messages and takes a policy
 ADMINS_ARE_PAIRS = django.VERSION < (6, 0)  # Django itself takes nothing but pairs
+
+settings: Any = django_settings  # its stubs know the names of one project only
 
 LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 BRIDGE = "mailqueue.backends.mailers.EmailBackend"
@@ -114,11 +116,13 @@ def render(owner: type[EmailMessage], message: EmailMessage, policy: Policy) -> 
     Django 5.2 renders with Python's legacy classes. Its result is what is returned for the
     default policy; for another one it is parsed again under that.
     """
+    above: Any = super(owner, message)
     if HAS_POLICY:
-        return super(owner, message).message(policy=policy)
+        return above.message(policy=policy)
     clone = copy.copy(message)
     clone.attachments = [_legacy_part(part) for part in message.attachments]
-    legacy = super(owner, clone).message()
+    above = super(owner, clone)
+    legacy = above.message()
     if policy is email.policy.default:
         return legacy
     return email.message_from_bytes(legacy.as_bytes(), policy=policy)

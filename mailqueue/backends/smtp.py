@@ -4,6 +4,7 @@ import smtplib
 import ssl
 import threading
 from collections.abc import Sequence
+from email.errors import HeaderParseError
 from email.headerregistry import Address, AddressHeader
 from typing import Any
 
@@ -16,6 +17,7 @@ from mailqueue import compat
 from mailqueue.backends.base import BaseEmailBackend
 from mailqueue.mail.deprecation import warn_external_use
 from mailqueue.mail.exceptions import InvalidMailer
+from mailqueue.mail.headers import check_headers
 
 LEGACY_SETTINGS = {
     "host": "EMAIL_HOST",
@@ -144,7 +146,7 @@ class EmailBackend(BaseEmailBackend):
             options["timeout"] = self.timeout
         if self.use_ssl:
             options["context"] = self.ssl_context
-        return self.connection_class(self.host, self.port, **options)
+        return self.connection_class(self.host, self.port, **options)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Close the connection."""
@@ -209,6 +211,7 @@ class EmailBackend(BaseEmailBackend):
         sender = self.prep_address(message.from_email)
         recipients = [self.prep_address(address) for address in message.recipients()]
         data = compat.as_smtp_bytes(message)
+        check_headers(message)  # a message of Django's own class has not done it
         assert self.connection is not None  # noqa: S101 (open() was called)
         return self.connection.sendmail(sender, recipients, data)
 
@@ -219,7 +222,10 @@ class EmailBackend(BaseEmailBackend):
         ``force_ascii=False`` leave it as it is.
         """
         address = force_str(address)
-        parsed = AddressHeader.value_parser(address)
+        try:
+            parsed = AddressHeader.value_parser(address)
+        except (HeaderParseError, IndexError) as error:  # Python 3.11 and 3.12, for "to@"
+            raise ValueError(f"Invalid address {address!r}: cannot be parsed") from error
         defects = {str(defect) for defect in parsed.all_defects}
         defects.discard("addr-spec local part with no domain")  # "webmaster" is fine, see #15042
         if not force_ascii:

@@ -98,7 +98,10 @@ def send_mass_mail(
     legacy = _Legacy(connection, fail_silently, auth_user, auth_password)
     legacy.check(using)
     backend = legacy.backend() if using is None else mailers[using]
-    return backend.send_messages([EmailMessage(*data) for data in datatuple])
+    messages = [EmailMessage(*data) for data in datatuple]
+    for message in messages:
+        message._connection = connection
+    return backend.send_messages(messages)
 
 
 @deprecate_posargs("fail_silently", "connection", "html_message")
