@@ -12,8 +12,8 @@ from django.db import transaction
 from django.utils.timezone import get_current_timezone
 
 from mailqueue.errors import PublishError
-from mailqueue.mail.headers import check_headers
 from mailqueue.options import QueueOptions
+from mailqueue.preflight import check
 from mailqueue.tasks import publish
 from mailqueue.wire.codec import encode
 from mailqueue.wire.envelope import Envelope, pack
@@ -49,12 +49,6 @@ def envelope(message: EmailMessage, mailer: str) -> Envelope:
             charset=settings.DEFAULT_CHARSET,
         ),
     )
-
-
-def check(message: EmailMessage) -> None:
-    """Raise in the caller what rendering would raise in a worker, where nobody can mend it."""
-    check_headers(message)
-    message.message()
 
 
 def now() -> datetime:
