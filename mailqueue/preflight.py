@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from email.headerregistry import HeaderRegistry
 from typing import Any
 
-from django.core.mail import EmailMessage
+from django.core.mail import EmailAlternative, EmailMessage
 
 from mailqueue.mail.headers import check_headers
 from mailqueue.wire.traits import traits
@@ -89,7 +89,12 @@ def is_plain_file(attachment: Any) -> bool:
 
 
 def is_plain_alternative(alternative: Any) -> bool:
+    if not isinstance(alternative, EmailAlternative):
+        return False
     content, mimetype = alternative
     return (
-        type(mimetype) is str and mimetype.startswith("text/") and bool(MIMETYPE.fullmatch(mimetype))
-    ) and is_text(content)
+        type(mimetype) is str
+        and mimetype.startswith("text/")
+        and bool(MIMETYPE.fullmatch(mimetype))
+        and is_text(content)
+    )

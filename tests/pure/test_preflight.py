@@ -1,7 +1,7 @@
 """What is taken for plainly rendering must render; the rest is rendered to see."""
 
 import pytest
-from django.core.mail import EmailMessage, EmailMultiAlternatives
+from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternatives
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,23 +14,32 @@ PIECES = st.sampled_from(
 TEXT = st.lists(PIECES, max_size=8).map("".join)
 
 
+def usual_or(usual: str, strategy=TEXT) -> st.SearchStrategy:
+    """Mostly what is usual, so that the one odd part is what decides."""
+    return st.one_of(*[st.just(usual)] * 4, strategy)
+
+
 def built(subject, address, name, value, filename, mimetype, content) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(
         subject, "body", "from@x.test", [address], reply_to=[address], headers={name: value}
     )
     message.attachments.append((filename, content, mimetype))
-    message.alternatives.append((content, mimetype))
+    message.alternatives.append(EmailAlternative(content, mimetype))
     return message
 
 
 @given(
-    subject=TEXT,
-    address=TEXT,
-    name=st.sampled_from(["X-A", "Sender", "To", "Date", "Message-ID", "Content-Type", "List-Id"]),
-    value=TEXT,
-    filename=st.none() | TEXT,
-    mimetype=st.sampled_from(["text/plain", "text/html", "image/png", "text", "message/rfc822"]),
-    content=TEXT | st.binary(max_size=3),
+    subject=usual_or("Hello"),
+    address=usual_or("Name <a@x.test>"),
+    name=st.sampled_from(
+        ["X-A", "X-B", "X-C", "Sender", "To", "Date", "Message-ID", "Content-Type", "List-Id"]
+    ),
+    value=usual_or("value"),
+    filename=usual_or("a.txt", st.none() | TEXT),
+    mimetype=usual_or(
+        "text/html", st.sampled_from(["text/plain", "image/png", "text", "message/rfc822"]) | TEXT
+    ),
+    content=usual_or("text", TEXT | st.binary(max_size=3)),
 )
 def test_what_is_taken_for_plain_renders(**parts):
     message = built(**parts)
@@ -64,6 +73,12 @@ def test_usual_mail_is_recognised(address):
 )
 def test_what_is_unusual_is_rendered_to_see(fields):
     assert not plainly_renders(EmailMessage(**{"to": ["a@x.test"]} | fields))
+
+
+def test_an_alternative_that_is_no_alternative_is_rendered_to_see():
+    message = EmailMultiAlternatives(to=["a@x.test"])
+    message.alternatives.append(("<p>", "text/html"))
+    assert not plainly_renders(message)
 
 
 def test_a_message_that_renders_itself_is_rendered_to_see():
