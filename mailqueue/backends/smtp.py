@@ -4,17 +4,15 @@ import smtplib
 import ssl
 import threading
 from collections.abc import Sequence
-from email.errors import HeaderParseError
-from email.headerregistry import Address, AddressHeader
 from typing import Any
 
 from django.core.mail import EmailMessage
 from django.core.mail.utils import DNS_NAME
-from django.utils.encoding import force_str, punycode
 from django.utils.functional import cached_property
 
 from mailqueue import compat
 from mailqueue.backends.base import BaseEmailBackend
+from mailqueue.mail.addresses import addr_spec
 from mailqueue.mail.deprecation import warn_external_use
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.mail.headers import check_headers
@@ -216,26 +214,5 @@ class EmailBackend(BaseEmailBackend):
         return self.connection.sendmail(sender, recipients, data)
 
     def prep_address(self, address: Any, force_ascii: bool = True) -> str:
-        """Return the addr-spec of `address` for the envelope, its domain in IDNA.
-
-        Raise ValueError if it is not one address, or could not be sent without SMTPUTF8. With
-        ``force_ascii=False`` leave it as it is.
-        """
-        address = force_str(address)
-        try:
-            parsed = AddressHeader.value_parser(address)
-        except (HeaderParseError, IndexError) as error:  # Python 3.11 and 3.12, for "to@"
-            raise ValueError(f"Invalid address {address!r}: cannot be parsed") from error
-        defects = {str(defect) for defect in parsed.all_defects}
-        defects.discard("addr-spec local part with no domain")  # "webmaster" is fine, see #15042
-        if not force_ascii:
-            # Valid with SMTPUTF8, see github.com/python/cpython/issues/81074.
-            defects.discard("local-part contains non-ASCII characters)")
-        if defects:
-            raise ValueError(f"Invalid address {address!r}: {'; '.join(defects)}")
-        if len(parsed.all_mailboxes) != 1:
-            raise ValueError(f"Invalid address {address!r}: must be a single address")
-        mailbox = parsed.all_mailboxes[0]
-        if force_ascii and mailbox.domain and not mailbox.domain.isascii():
-            return str(Address(username=mailbox.local_part, domain=punycode(mailbox.domain)))
-        return str(mailbox.addr_spec)
+        """Return what `address` is in the envelope; see ``addr_spec()``."""
+        return addr_spec(address, force_ascii=force_ascii)

@@ -74,7 +74,7 @@ class MailersHandler:
             # Names that a caller of old code gave are no mistakes of the settings.
             options |= _deprecated_kwargs
             options["_ignore_unknown_kwargs"] = set(_deprecated_kwargs)
-        backend: BaseEmailBackend = _backend_class(alias, config)(alias=alias, **options)
+        backend: BaseEmailBackend = backend_class(alias, config)(alias=alias, **options)
         if getattr(backend, "alias", None) is None:  # Django's base class keeps it from 6.1
             backend.alias = alias  # type: ignore[attr-defined]
         return backend
@@ -115,7 +115,8 @@ def get_connection(
     return connect(kwds, backend)
 
 
-def _backend_class(alias: str, config: Mapping[str, Any]) -> Any:
+def backend_class(alias: str, config: Mapping[str, Any]) -> Any:
+    """Import the backend of an entry; raise InvalidMailer if that fails."""
     path = config.get("BACKEND", DEFAULT_MAILER_BACKEND)
     try:
         return import_string(compat.backend_path(path))

@@ -11,10 +11,10 @@ LINE_BREAK = re.compile(r"[\r\n]")
 
 
 def check_headers(message: EmailMessage) -> None:
-    """Raise ValueError if a header of `message`, or one of its recipients, holds a line break.
+    """Raise ValueError if what becomes a header of `message`, or a recipient, holds a line break.
 
     Also if a header name is not one of RFC 5322 section 3.6.8, or is Bcc. Unlike
-    ``message.message()`` this renders nothing.
+    ``message.message()`` this renders nothing, and it takes messages of Django's own classes.
     """
     for name in message.extra_headers:
         if not FIELD_NAME.fullmatch(name):
@@ -32,6 +32,15 @@ def check_headers(message: EmailMessage) -> None:
 
 def _values(message: EmailMessage) -> Iterator[object]:
     yield message.subject
+    yield message.content_subtype
     yield message.from_email
     yield from (*message.to, *message.cc, *message.bcc, *message.reply_to)
     yield from message.extra_headers.values()
+    for _, mimetype in getattr(message, "alternatives", ()):
+        yield mimetype
+    for attachment in message.attachments:
+        if isinstance(attachment, tuple):
+            filename, content, *mimetypes = attachment
+            yield from (filename, *mimetypes)
+            if isinstance(content, EmailMessage):
+                yield from _values(content)

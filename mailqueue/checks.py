@@ -1,0 +1,139 @@
+"""System checks of MAILERS, along `using` from a mailer to the target that delivers.
+
+They read settings and import backends; they build none.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
+from django.core.mail.backends import console as django_console
+from django.core.mail.backends import dummy as django_dummy
+from django.core.mail.backends import locmem as django_locmem
+from django.core.mail.backends import smtp as django_smtp
+
+from mailqueue import compat
+from mailqueue.backends import console, dummy, locmem, smtp
+from mailqueue.mail import InvalidMailer, mailers
+from mailqueue.mail.handler import DEFAULT_MAILER_ALIAS, backend_class
+
+Entries = Mapping[str, Mapping[str, Any]]
+
+TAG = "mail"  # Tags.mail from Django 6.1
+SMTP = (smtp.EmailBackend, django_smtp.EmailBackend)
+DEVELOPMENT = (
+    console.EmailBackend,
+    dummy.EmailBackend,
+    locmem.EmailBackend,
+    django_console.EmailBackend,
+    django_dummy.EmailBackend,
+    django_locmem.EmailBackend,
+)
+
+
+@register(TAG)
+def check_chains(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Find mailers whose `using` names no mailer, or leads back to them."""
+    entries = mailers.settings
+    found: list[CheckMessage] = []
+    for alias, config in entries.items():
+        for target in _using(config):
+            if target not in entries:
+                found.append(
+                    Error(
+                        f"MAILERS[{alias!r}]: 'using' names {target!r}, which is not configured.",
+                        hint=f"Add a {target!r} entry to MAILERS.",
+                        id="mailqueue.E001",
+                    )
+                )
+        if alias in _reached_from(alias, entries):
+            found.append(
+                Error(
+                    f"MAILERS[{alias!r}]: 'using' leads back to {alias!r}; nothing would deliver.",
+                    hint="Let 'using' name a mailer that delivers, such as an SMTP one.",
+                    id="mailqueue.E002",
+                )
+            )
+    return found
+
+
+@register(TAG)
+def check_targets(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Find targets that hide failures, or may keep a worker waiting for ever."""
+    found: list[CheckMessage] = []
+    for alias, config in _targets(mailers.settings):
+        options = config.get("OPTIONS", {})
+        if options.get("fail_silently"):
+            found.append(
+                CheckWarning(
+                    f"MAILERS[{alias!r}]: 'fail_silently' hides failed deliveries from the queue.",
+                    hint="Remove it: the queue needs the error to know what to send again.",
+                    id="mailqueue.W001",
+                )
+            )
+        if _is(alias, config, SMTP) and options.get("timeout") is None:
+            found.append(
+                CheckWarning(
+                    f"MAILERS[{alias!r}]: without 'timeout' a silent server stops a worker.",
+                    hint="Set the 'timeout' option, in seconds.",
+                    id="mailqueue.W002",
+                )
+            )
+    return found
+
+
+@register(TAG, deploy=True)
+def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Find backends that deliver nothing where mail is meant to be delivered."""
+    entries = mailers.settings
+    used = dict(_targets(entries))
+    default = entries.get(DEFAULT_MAILER_ALIAS)
+    if default is not None and not _seen_by_django(default):
+        used[DEFAULT_MAILER_ALIAS] = default
+    return [
+        Error(
+            f"MAILERS[{alias!r}]: {config['BACKEND']} is for development and delivers nothing.",
+            hint="Use a backend for production, such as the SMTP one.",
+            id="mailqueue.E003",
+        )
+        for alias, config in used.items()
+        if _is(alias, config, DEVELOPMENT)
+    ]
+
+
+def _using(config: Mapping[str, Any]) -> list[str]:
+    using = config.get("OPTIONS", {}).get("using", ())
+    return [using] if isinstance(using, str) else list(using)
+
+
+def _reached_from(alias: str, entries: Entries) -> set[str]:
+    reached: set[str] = set()
+    ahead = _using(entries[alias])
+    while ahead:
+        target = ahead.pop()
+        if target in entries and target not in reached:
+            reached.add(target)
+            ahead += _using(entries[target])
+    return reached
+
+
+def _targets(entries: Entries) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the mailers that others use and that use none themselves."""
+    named = {target for config in entries.values() for target in _using(config)}
+    for alias, config in entries.items():
+        if alias in named and not _using(config):
+            yield alias, config
+
+
+def _is(alias: str, config: Mapping[str, Any], classes: tuple[type, ...]) -> bool:
+    try:
+        found = backend_class(alias, config)
+    except InvalidMailer:  # told when it is used
+        return False
+    return isinstance(found, type) and issubclass(found, classes)
+
+
+def _seen_by_django(config: Mapping[str, Any]) -> bool:
+    """Tell whether Django's own check (mail.E001) looks at this backend of the default mailer."""
+    return compat.HAS_MAILERS and config.get("BACKEND") in compat.BACKENDS
