@@ -11,6 +11,7 @@ class MailqueueConfig(AppConfig):
 
     def ready(self) -> None:
         from mailqueue import checks  # noqa: F401 (registers them)
+        from mailqueue import checks  # noqa: F401 (registers)
         from mailqueue.broker.app import app_at_startup
 
         app_at_startup()

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from celery import shared_task, signals
@@ -71,7 +72,7 @@ def deliver(batch: str) -> None:
 
 def park_whole(batch: str, error: Exception) -> None:
     reason = f"internal error: {type(error).__name__}"
-    persist(lambda: bury(batch, reason))
+    persist(partial(bury, batch, reason))
     # Neither the error's text nor its traceback's: both may quote the mail.
     place = traceback.extract_tb(error.__traceback__)[-1]
     logger.error("A batch became a dead letter: %s (%s:%s).", reason, place.name, place.lineno)
@@ -102,8 +103,7 @@ def readable(batch: str) -> Iterator[Envelope]:
         try:
             yield unpack(text, keys)
         except DecodeError as error:
-            reason = f"undecodable: {type(error).__name__}"
-            persist(lambda text=text, reason=reason: bury(text, reason))
+            persist(partial(bury, text, f"undecodable: {type(error).__name__}"))
 
 
 def process_mailer(envelopes: Sequence[Envelope], options: QueueOptions) -> None:
@@ -143,11 +143,8 @@ def defer(envelope: Envelope, options: QueueOptions) -> None:
     """Publish an envelope to come back when it is due, or as much of that as a broker may hold."""
     countdown = max(0.0, (envelope.due_at or 0) - time.time())
     packed = pack(envelope, keys_from_settings())
-    persist(
-        lambda: publish(
-            [packed], queue=options.queue, priority=options.priority, countdown=countdown
-        )
-    )
+    lane: dict[str, Any] = {"queue": options.queue, "priority": options.priority}
+    persist(partial(publish, [packed], **lane, countdown=countdown))
     logger.info("Mail %s: next attempt in %.0f s.", envelope.id, countdown)
 
 
@@ -158,7 +155,7 @@ def give_up(
     packed = pack(envelope, keys_from_settings())
     details |= {"id": envelope.id, "mailer": envelope.mailer}
     queue = options.queue if options else QueueOptions.DEFAULT_QUEUE
-    persist(lambda: bury(packed, reason, queue=queue, **details))
+    persist(partial(bury, packed, reason, queue=queue, **details))
     logger.warning("Mail %s: dead letter, %s.", envelope.id, reason)
 
 

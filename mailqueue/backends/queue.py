@@ -24,8 +24,13 @@ class EmailBackend(BaseEmailBackend):
     def __init__(
         self, *, alias: str | None = None, fail_silently: bool = False, **options: Any
     ) -> None:
+        if alias is None:
+            raise InvalidMailer(
+                "Expected an entry of MAILERS; legacy settings cannot name 'using'."
+            )
         known = {name: options.pop(name) for name in QueueOptions.names() if name in options}
         super().__init__(alias=alias, **options)
+        self.mailer = alias
         self.fail_silently = fail_silently
         try:
             self.options = QueueOptions.from_mailer(known)
@@ -35,7 +40,7 @@ class EmailBackend(BaseEmailBackend):
 
     def follow(self, using: str) -> None:
         """Follow the chain of ``using`` to its end: the mailer that delivers."""
-        seen = [self.alias]
+        seen = [self.mailer]
         while using is not None:
             if using in seen:
                 chain = " -> ".join(map(repr, [*seen, using]))
@@ -59,7 +64,7 @@ class EmailBackend(BaseEmailBackend):
         `PublishError` when the broker does not take them in time.
         """
         try:
-            return accept(email_messages, mailer=self.alias, options=self.options)
+            return accept(email_messages, mailer=self.mailer, options=self.options)
         except PublishError as error:
             if not self.fail_silently:
                 raise

@@ -20,21 +20,19 @@ def carrier() -> Celery:
     thread, so in a web server's other threads it is often Celery's unconfigured fallback: the app
     seen when Django started is remembered for them.
     """
-    app = current_app._get_current_object()
-    if knows_broker(app):
-        return app
-    return app_at_startup() or mail_app()
+    return project_app() or app_at_startup() or mail_app()
 
 
 @functools.cache
 def app_at_startup() -> Celery | None:
     """Return the project's own app as the first caller's thread sees it (`AppConfig.ready`)."""
-    app = current_app._get_current_object()
-    return app if knows_broker(app) else None
+    return project_app()
 
 
-def knows_broker(app: Celery) -> bool:
-    return bool(app.conf.broker_url or app.conf.broker_write_url)
+def project_app() -> Celery | None:
+    """Return the current app if it knows a broker."""
+    app: Celery = current_app._get_current_object()  # type: ignore[attr-defined]
+    return app if app.conf.broker_url or app.conf.broker_write_url else None
 
 
 @functools.cache

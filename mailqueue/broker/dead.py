@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from kombu import Message
+
 from mailqueue.broker.publish import Publisher
 from mailqueue.broker.queues import dead_queue
 
@@ -49,10 +51,9 @@ def peek(publisher: Publisher, *, queue: str, limit: int = 1000) -> Iterator[Dea
     """Yield the dead letters of a mail queue and leave them where they are."""
     target = dead_queue(queue, quorum=publisher.rabbitmq)
     with publisher.producer() as producer:
-        channel = producer.channel
-        bound = target(channel)
+        bound = target(producer.channel)  # type: ignore[arg-type]
         bound.declare()
-        messages = []
+        messages: list[Message] = []
         try:
             while len(messages) < limit and (message := bound.get(no_ack=False)) is not None:
                 messages.append(message)

@@ -48,7 +48,7 @@ class Publisher:
         self.rabbitmq = is_rabbitmq(app)
         options = RABBITMQ_OPTIONS if self.rabbitmq else REDIS_OPTIONS
         connection = app.connection_for_write(connect_timeout=TIMEOUT, transport_options=options)
-        self.errors = (
+        self.errors: tuple[type[BaseException], ...] = (
             KombuError,
             OSError,
             *connection.connection_errors,
@@ -64,19 +64,19 @@ class Publisher:
 
         Nothing of the argument shows in the headers: Celery would put its repr there.
         """
+        options: dict[str, Any] = {
+            "args": (argument,),
+            "argsrepr": "('…',)",
+            "kwargsrepr": "{}",
+            "queue": mail_queue(queue, quorum=self.rabbitmq),
+            "countdown": self.holdable(countdown),
+            "serializer": "json",
+            "retry": True,
+            "retry_policy": RETRY,
+            **self.priority(priority),
+        }
         with self.producer() as producer:
-            self.app.tasks[name].apply_async(
-                args=(argument,),
-                argsrepr="('…',)",
-                kwargsrepr="{}",
-                queue=mail_queue(queue, quorum=self.rabbitmq),
-                countdown=self.holdable(countdown),
-                producer=producer,
-                serializer="json",
-                retry=True,
-                retry_policy=RETRY,
-                **self.priority(priority),
-            )
+            self.app.tasks[name].apply_async(producer=producer, **options)
 
     def dead_letter(self, body: Mapping[str, Any], *, queue: str, headers: dict[str, str]) -> None:
         """Publish a dead letter to the dead letter queue of the mail queue `queue`."""
@@ -98,11 +98,11 @@ class Publisher:
         """Declare the dead letter queues of these mail queues."""
         with self.producer() as producer:
             for name in names:
-                dead_queue(name, quorum=self.rabbitmq)(producer.channel).declare()
+                dead_queue(name, quorum=self.rabbitmq)(producer.channel).declare()  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Close all connections."""
-        self.producers.force_close_all()
+        self.producers.force_close_all()  # type: ignore[attr-defined]
         self.connections.force_close_all()
 
     @contextmanager
@@ -128,7 +128,7 @@ class Publisher:
             return math.ceil(countdown)
         options = self.app.conf.broker_transport_options or {}
         visibility = options.get("visibility_timeout", KOMBU_VISIBILITY_TIMEOUT)
-        return max(1, math.ceil(min(countdown, visibility / 2)))
+        return max(1, math.ceil(min(countdown, float(visibility) / 2)))
 
     def priority(self, urgency: int | None) -> dict[str, int]:
         """Return AMQP's priority (9 is first) in the broker's own sense (kombu's Redis: 0 is)."""

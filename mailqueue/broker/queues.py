@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from celery import Celery
 from kombu import Exchange, Queue
 
+from mailqueue.broker.app import mail_app
+
 # A mail whose worker dies this many times is dead-lettered by RabbitMQ itself.
 DELIVERY_LIMIT = 10
 
@@ -50,5 +52,8 @@ def dead_name(name: str) -> str:
 def prepare_worker(app: Celery, names: Iterable[str]) -> None:
     """Make the mail queues known to a worker's app, so that it consumes them by default."""
     quorum = is_rabbitmq(app)
+    if app is mail_app():
+        # Celery's own default queue: unused, or of another type than the mail queue of that name.
+        app.amqp.queues.pop(app.conf.task_default_queue, None)
     for name in names:
         app.amqp.queues.select_add(mail_queue(name, quorum=quorum))

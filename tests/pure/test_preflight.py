@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from mailqueue.preflight import check, plainly_renders
 
 PIECES = st.sampled_from(
-    ["a", "Ä", " ", ".", ",", ";", ":", "@", "<", ">", '"', "\\", "(", ")", "[", "=?utf-8?q?=0A?="]
-    + ["\n", "\r", "\t", "\x00", "\x85", "\u2028", "\ud800", "x.test", "a@x.test", "-", "'", "_"]
+    [*"aÄ .,;:@<>()[-'_\"\\\n\r\t\x00\x85\u2028\ud800", "=?utf-8?q?=0A?=", "x.test", "a@x.test"]
 )
 TEXT = st.lists(PIECES, max_size=8).map("".join)
 
