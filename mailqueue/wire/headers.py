@@ -71,16 +71,28 @@ def decode_header(name: str, data: object, where: str) -> Any:
 
 def _source(name: str, header: BaseHeader, where: str) -> str:
     """Return a text that parses to an equal header; equal is what folds to the same lines."""
-    wide = header.fold(policy=WIDE)[len(header.name) + 1 :].strip("\r\n").removeprefix(" ")
-    if len(name) + len(wide) < 76 and wide.isascii() and "=?" not in wide:
+    wide = _fold(header, WIDE)[len(header.name) + 1 :].strip("\r\n").removeprefix(" ")
+    if len(name) + len(wide) < 76 and wide.isascii() and "=?" not in wide and wide == header:
         return wide  # Short and plain: any parse of it folds to itself.
-    folded = [header.fold(policy=policy) for policy in NARROW]
+    looks = _looks(header)
     for source in (wide, str(header)):
-        if FOLDED.fullmatch(source) and "\n" not in source:
+        if "\r" not in source and "\n" not in source:
             again = email.policy.default.header_factory(header.name, source)
-            if [again.fold(policy=policy) for policy in NARROW] == folded:
+            if _looks(again) == looks:
                 return source
     raise EncodeError(f"{where}: a parsed header that cannot be parsed again")
+
+
+def _looks(header: Any) -> list[str]:
+    return [str(header), *(_fold(header, policy) for policy in NARROW)]
+
+
+def _fold(header: Any, policy: Any) -> str:
+    try:
+        folded: str = header.fold(policy=policy)
+    except Exception as error:  # noqa: BLE001 (Python's folding fails in many ways; so will ours)
+        return type(error).__name__
+    return folded
 
 
 def _parse(name: str, source: str, where: str) -> Any:

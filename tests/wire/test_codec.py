@@ -111,6 +111,10 @@ MESSAGES: dict[str, Any] = {
         from_email=Address("Fröm", "from", "example.test"),
         to=[Address("Last, First", "a", "example.test")],
     ),
+    "1,000 recipients": lambda: plain(
+        to=[f"user{number}@example.test" for number in range(50)],
+        bcc=[f"hidden{number}@example.test" for number in range(950)],
+    ),
     "IDN": lambda: plain(to=["Jö <to@bücher.example>"], from_email="f@bücher.example"),
     "headers": lambda: plain(
         headers={
