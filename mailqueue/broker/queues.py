@@ -1,6 +1,6 @@
 """The queues of mail and of dead letters, declared as each kind of broker needs them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from celery import Celery
 from kombu import Exchange, Queue
@@ -49,11 +49,11 @@ def dead_name(name: str) -> str:
     return f"{name}.dead"
 
 
-def prepare_worker(app: Celery, names: Iterable[str]) -> None:
+def prepare_worker(app: Celery, names: Sequence[str]) -> None:
     """Make the mail queues known to a worker's app, so that it consumes them by default."""
     quorum = is_rabbitmq(app)
     if app is mail_app():
-        # Celery's own default queue: unused, or of another type than the mail queue of that name.
-        app.amqp.queues.pop(app.conf.task_default_queue, None)
+        # Celery makes a queue of its own type of the default queue, unless it is one of these.
+        app.conf.task_default_queue = next(iter(names), app.conf.task_default_queue)
     for name in names:
         app.amqp.queues.select_add(mail_queue(name, quorum=quorum))

@@ -6,9 +6,7 @@ from email.message import EmailMessage as MIMEMessage
 from email.message import MIMEPart
 from email.utils import formataddr
 
-from django.core.mail import EmailMessage, EmailMultiAlternatives
-
-from mailqueue.mail import mailers, send_mail
+from mailqueue.mail import EmailMessage, EmailMultiAlternatives, mailers, send_mail
 
 MANY = 1000
 SENDER = formataddr(("Demo", "demo@example.test"))
