@@ -6,6 +6,7 @@
       DecodeError                 in the worker: the envelope becomes a dead letter, bytes kept
         UnsupportedVersion
         BadSignature
+        AttachmentMissing
       DeliveryError               a backend may raise its two subclasses to say what a failure means
         TransientDeliveryError
         PermanentDeliveryError
@@ -44,6 +45,10 @@ class UnsupportedVersion(DecodeError):  # noqa: N818 (named after what is wrong,
 
 class BadSignature(DecodeError):  # noqa: N818
     """The envelope was not signed with one of our keys, or was altered."""
+
+
+class AttachmentMissing(DecodeError):  # noqa: N818
+    """A content that was kept in the attachment storage is gone or was altered."""
 
 
 class DeliveryError(MailQueueError):

@@ -1,12 +1,14 @@
 """Data as a message again; every field is checked, for a signature proves only who wrote it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.charset import Charset
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from django.core.mail import EmailAlternative, EmailAttachment, EmailMessage
 
 from mailqueue.errors import DecodeError
+from mailqueue.wire.attachments import Claim, claims_of
+from mailqueue.wire.attributes import set_attributes
 from mailqueue.wire.encode import ADDRESS_LISTS, CHARSET_FIELDS, DEPTH, SUBTYPES
 from mailqueue.wire.fields import Fields, pair_of, typed
 from mailqueue.wire.headers import decode_name
@@ -14,24 +16,41 @@ from mailqueue.wire.parts import decode_part
 from mailqueue.wire.rebuilt import rebuild
 from mailqueue.wire.values import decode_value
 
+T = TypeVar("T")
+Fetch = Callable[[Claim], bytes]
 
-def decode(data: Mapping[str, Any]) -> EmailMessage:
-    """Return the message that `encode` was given, ready to render; raise `DecodeError`."""
+
+def refuse(claim: Claim) -> NoReturn:
+    """Refuse a claim: this worker was given no storage to fetch from."""
+    raise DecodeError("message: claims: no storage to fetch from")
+
+
+def decode(data: Mapping[str, Any], *, fetch: Fetch = refuse) -> EmailMessage:
+    """Return the message that `encode` was given, ready to render.
+
+    ``fetch`` returns the content of a claim (`attachments`). Raises `DecodeError`.
+    """
     if not isinstance(data, Mapping):
         raise DecodeError("message: expected an object")
     rest = dict(data)
     blobs = typed(rest.pop("blobs", []), list, "message: blobs")
     if not all(type(blob) is bytes for blob in blobs):
         raise DecodeError("message: blobs: expected bytes")
-    message: EmailMessage = Decoder(blobs).message(rest, "message")
+    claims = claims_of(rest)
+    rest.pop("claims", None)
+    extra = typed(rest.pop("attributes", {}), dict, "message: attributes")
+    message: EmailMessage = Decoder(blobs, claims, fetch).message(rest, "message")
+    set_attributes(message, extra, "message: attributes")
     return message
 
 
 class Decoder:
-    """Decode one message and those inside it, taking binary contents from ``blobs``."""
+    """Decode one message and those inside it, with the contents that lie beside them."""
 
-    def __init__(self, blobs: list[bytes]) -> None:
+    def __init__(self, blobs: list[bytes], claims: list[Claim], fetch: Fetch) -> None:
         self.blobs = blobs
+        self.claims = claims
+        self.fetch = fetch
 
     def message(self, data: object, where: str, depth: int = 0) -> Any:
         if depth > DEPTH:
@@ -69,7 +88,7 @@ class Decoder:
         return rebuild(
             fields.take("api", str),
             multi="alternatives" in fields,
-            mime=None if mime is None else decode_part(mime, f"{where}: mime"),
+            mime=None if mime is None else decode_part(mime, f"{where}: mime", self.text),
             recipients=None if recipients is None else texts(recipients, f"{where}: recipients"),
         )
 
@@ -79,7 +98,7 @@ class Decoder:
 
     def attachment(self, item: object, where: str, depth: int) -> Any:
         if type(item) is dict:
-            return decode_part(item, where)
+            return decode_part(item, where, self.text)
         triple = typed(item, list, where)
         if len(triple) != 3:
             raise DecodeError(f"{where}: expected three items")
@@ -93,14 +112,34 @@ class Decoder:
             return data
         [(tag, value)] = one(data, where)
         if tag == "blob":
-            if typed(value, int, where) not in range(len(self.blobs)):
-                raise DecodeError(f"{where}: a content that is not there")
-            return self.blobs[value]
+            return at(self.blobs, value, where)
+        if tag == "claim":
+            return self.fetch(at(self.claims, value, where))
+        if tag == "text_claim":
+            return self.text(data, where)
         if tag == "message":
             return self.message(value, where, depth + 1)
         if tag == "mime":
-            return decode_part(value, where)
+            return decode_part(value, where, self.text)
         raise DecodeError(f"{where}: unknown kind of content")
+
+    def text(self, data: object, where: str) -> str:
+        if type(data) is str:
+            return data
+        [(tag, value)] = one(data, where)
+        if tag != "text_claim":
+            raise DecodeError(f"{where}: expected a text")
+        raw = self.fetch(at(self.claims, value, where))
+        try:
+            return raw.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            raise DecodeError(f"{where}: not a text") from None
+
+
+def at(items: list[T], index: object, where: str) -> T:
+    if typed(index, int, where) not in range(len(items)):
+        raise DecodeError(f"{where}: a content that is not there")
+    return items[index]  # type: ignore[call-overload, no-any-return]
 
 
 def one(data: object, where: str) -> list[tuple[str, Any]]:

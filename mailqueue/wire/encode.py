@@ -1,9 +1,8 @@
 """A message as data that JSON can hold, but for its ``blobs``: the binary contents as bytes."""
 
 import email.message
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from email import message_from_bytes, policy
 from email.charset import Charset
 from email.headerregistry import Address, Group
 from email.utils import format_datetime
@@ -13,8 +12,9 @@ from django.core.mail import EmailMessage
 from django.utils.functional import Promise
 
 from mailqueue.errors import EncodeError
+from mailqueue.wire.attributes import encode_attributes
+from mailqueue.wire.contents import Contents, Keep
 from mailqueue.wire.headers import encode_name
-from mailqueue.wire.parts import encode_part, renders_itself
 from mailqueue.wire.traits import traits
 from mailqueue.wire.values import encode_value
 
@@ -28,26 +28,38 @@ CHARSET_FIELDS = (
 
 
 def encode(
-    message: EmailMessage, *, date: datetime, message_id: str, charset: str
+    message: EmailMessage,
+    *,
+    date: datetime,
+    message_id: str,
+    charset: str,
+    attributes: Iterable[str] = (),
+    keep: Keep = lambda content: None,
 ) -> dict[str, Any]:
     """Return the message as data, leaving it as it is.
 
     ``date`` and ``message_id`` become its first headers when it has none of its own; ``charset``
-    is what it is rendered in when it names none. Lazy strings take the active language. Raises
-    `EncodeError`, which names the part that cannot be carried and never its content.
+    is what it is rendered in when it names none. Lazy strings take the active language.
+    ``attributes`` names what else to carry of it; ``keep`` is asked for each content whether it
+    has put that in a safe place (`attachments`). Raises `EncodeError`, which names the part that
+    cannot be carried and never its content.
     """
-    encoder = Encoder(date=format_datetime(date), charset=charset)
+    encoder = Encoder(date=format_datetime(date), charset=charset, keep=keep)
     data = encoder.message(message, message_id, "message")
-    if encoder.blobs:
-        data["blobs"] = encoder.blobs
+    if extra := encode_attributes(message, attributes, "message"):
+        data["attributes"] = extra
+    if blobs := encoder.contents.blobs:
+        data["blobs"] = blobs
+    if claims := encoder.contents.claims:
+        data["claims"] = [claim.as_data() for claim in claims]
     return data
 
 
 class Encoder:
-    """Encode one message and those inside it; the binary contents are collected in ``blobs``."""
+    """Encode one message and those inside it, collecting their contents."""
 
-    def __init__(self, *, date: str, charset: str) -> None:
-        self.blobs: list[bytes] = []
+    def __init__(self, *, date: str, charset: str, keep: Keep) -> None:
+        self.contents = Contents(keep)
         self.date = date
         self.charset = charset
 
@@ -77,7 +89,7 @@ class Encoder:
                 data[name] = str(subtype)
         self.parts(data, message, kind.multi, message_id, where, depth)
         if kind.renders:
-            data["mime"] = rendered(message, where)
+            data["mime"] = self.contents.rendered(message, where)
         if kind.renders or kind.addresses:
             data["recipients"] = texts(message.recipients(), f"{where}: recipients")
         return data
@@ -137,7 +149,7 @@ class Encoder:
 
     def attachment(self, item: Any, message_id: str, where: str, depth: int) -> Any:
         if isinstance(item, email.message.Message):
-            return encode_part(item, where)
+            return self.contents.part(item, where)
         try:
             filename, content, mimetype = item
         except (TypeError, ValueError):
@@ -150,15 +162,14 @@ class Encoder:
 
     def content(self, content: Any, where: str, message_id: str, depth: int) -> Any:
         if isinstance(content, (str, Promise)):
-            return str(content)
+            return self.contents.text(str(content))
         if isinstance(content, (bytes, bytearray, memoryview)):
-            self.blobs.append(bytes(content))
-            return {"blob": len(self.blobs) - 1}
+            return self.contents.binary(bytes(content))
         if isinstance(content, EmailMessage):
             inner = inner_id(message_id, where)
             return {"message": self.message(content, inner, where, depth + 1)}
         if isinstance(content, email.message.Message):
-            return {"mime": encode_part(content, where)}
+            return {"mime": self.contents.part(content, where)}
         raise EncodeError(f"{where}: content of type {type(content).__name__} cannot be queued")
 
 
@@ -186,19 +197,6 @@ def header(value: Any, where: str) -> Any:
         return encode_value(value, where)
     except EncodeError:
         return str(value)
-
-
-def rendered(message: EmailMessage, where: str) -> dict[str, Any]:
-    """Return the MIME of a message that renders itself."""
-    mime: Any = message.message()
-    if not isinstance(mime, email.message.Message):
-        raise EncodeError(f"{where}: message() returned {type(mime).__name__}")
-    if renders_itself(mime):
-        modern = isinstance(mime.policy, policy.EmailPolicy)
-        mime = message_from_bytes(
-            mime.as_bytes(), policy=policy.default if modern else policy.compat32
-        )
-    return encode_part(mime, f"{where}: message()")
 
 
 def inner_id(message_id: str, where: str) -> str:

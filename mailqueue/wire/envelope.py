@@ -1,6 +1,7 @@
 """The envelope: a message with what the queue knows about it, packed as signed ASCII text.
 
     1.json.<base64 of body>:<signature>
+    1.aesgcm.<base64 of nonce, encrypted body, tag>:<signature>
 
 The body is one line of JSON, a line feed, then the binary contents one after the other; the JSON
 says how long each is. Version 1 stays readable for ever; see `docs/reference/wire.md`.
@@ -11,19 +12,19 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Sequence
 from typing import Any
 
-from django.core import signing
-
-from mailqueue.errors import BadSignature, DecodeError, EncodeError, UnsupportedVersion
+from mailqueue.errors import DecodeError, EncodeError, UnsupportedVersion
 from mailqueue.wire.fields import Fields, typed
+from mailqueue.wire.signature import Keys as Keys
 
 VERSION = "1"
 PLAIN = "json"
+SEALED = "aesgcm"
+PURPOSE = b"mailqueue envelope 1"
+LIMIT = 64 * 2**20  # characters; nothing longer is even verified
 IDENTIFIER = re.compile(r"[0-9A-Za-z_-]{1,64}")
 PREFIX = re.compile(r"(\d{1,6})\.")
-SALT = "mailqueue.wire"  # keeps other signatures made with SECRET_KEY apart from these
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,32 +50,11 @@ class Envelope:
         return f"<Envelope {self.id} mailer={self.mailer!r} attempts={self.attempts}>"
 
 
-class Keys:
-    """The secrets of the wire: the first signs, each of them verifies."""
+def pack(envelope: Envelope, keys: Keys, *, limit: int = LIMIT) -> str:
+    """Return the envelope as ASCII text that only a holder of the keys could have written.
 
-    def __init__(self, signing_keys: Sequence[str | bytes]) -> None:
-        first, *fallbacks = signing_keys
-        if not all(signing_keys):
-            raise ValueError("a signing key is empty")
-        self._signer = signing.Signer(key=first, fallback_keys=fallbacks, salt=SALT)
-
-    def __repr__(self) -> str:
-        return "<Keys>"
-
-    def sign(self, text: str) -> str:
-        """Return the text with its signature."""
-        return self._signer.sign(text)
-
-    def verify(self, text: str) -> str:
-        """Return the text without its signature; raise `BadSignature`."""
-        try:
-            return self._signer.unsign(text)
-        except signing.BadSignature:
-            raise BadSignature("not signed with one of our keys, or altered") from None
-
-
-def pack(envelope: Envelope, keys: Keys) -> str:
-    """Return the envelope as ASCII text that only a holder of the keys could have written."""
+    Raises `EncodeError` when that has more than ``limit`` characters.
+    """
     message = dict(envelope.message)
     blobs = message.get("blobs", ())
     if blobs:
@@ -97,28 +77,45 @@ def pack(envelope: Envelope, keys: Keys) -> str:
     except (TypeError, ValueError, RecursionError):
         raise EncodeError("the message data is not JSON") from None
     body = b"".join((line, b"\n", *blobs))
+    form = PLAIN
+    if keys.cipher is not None:
+        form, body = SEALED, keys.cipher.encrypt(body, PURPOSE)
     encoded = binascii.b2a_base64(body, newline=False).decode("ascii")
-    return keys.sign(f"{VERSION}.{PLAIN}.{encoded}")
+    packed = keys.sign(f"{VERSION}.{form}.{encoded}")
+    if len(packed) > limit:
+        raise EncodeError(f"the message is {len(packed)} bytes when packed; {limit} are allowed")
+    return packed
 
 
-def unpack(text: str, keys: Keys) -> Envelope:
+def unpack(text: str, keys: Keys, *, limit: int = LIMIT) -> Envelope:
     """Return the envelope; raise `UnsupportedVersion`, `BadSignature` or `DecodeError`."""
-    prefix = PREFIX.match(typed(text, str, "envelope"))
+    if len(typed(text, str, "envelope")) > limit:
+        raise DecodeError(f"the envelope has {len(text)} characters; {limit} are allowed")
+    prefix = PREFIX.match(text)
     if prefix is None:
         raise DecodeError("not an envelope")
     if prefix[1] != VERSION:  # before the signature, which a later version may make otherwise
         raise UnsupportedVersion(f"written by a newer mailqueue (version {prefix[1]})")
     _, form, encoded = _split(keys.verify(text))
-    if form != PLAIN:
-        raise DecodeError("unknown form of envelope")
     try:
-        line, found, rest = binascii.a2b_base64(encoded, strict_mode=True).partition(b"\n")
+        line, found, rest = _open(form, encoded, keys).partition(b"\n")
         data = _from_json(line.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         raise DecodeError("the envelope is not JSON") from None
     if not found:
         raise DecodeError("the envelope is cut off")
     return _read(data, rest)
+
+
+def _open(form: str, encoded: str, keys: Keys) -> bytes:
+    body = binascii.a2b_base64(encoded, strict_mode=True)
+    if form == PLAIN:
+        return body  # also when there are keys: it may have been queued before they came
+    if form != SEALED:
+        raise DecodeError("unknown form of envelope")
+    if keys.cipher is None:
+        raise DecodeError("no encryption key opens it")
+    return keys.cipher.decrypt(body, PURPOSE)
 
 
 def _split(text: str) -> list[str]:

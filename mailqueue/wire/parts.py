@@ -7,12 +7,13 @@ changes the object it reads.
 import email.message
 import email.policy
 import functools
+from collections.abc import Callable
 from email.mime.base import MIMEBase
 from email.policy import Compat32, EmailPolicy
 from typing import Any
 
 from mailqueue.errors import DecodeError, EncodeError
-from mailqueue.wire.fields import Fields, pair_of, typed
+from mailqueue.wire.fields import Fields, pair_of
 from mailqueue.wire.headers import decode_header, decode_name, encode_header, encode_name
 from mailqueue.wire.safe import SafePart, is_safe
 
@@ -27,8 +28,13 @@ READERS = {
 }
 
 
-def encode_part(part: email.message.Message, where: str, depth: int = 0) -> dict[str, Any]:
-    """Return a MIME object as data; raise `EncodeError` for what cannot be told in data."""
+def encode_part(
+    part: email.message.Message, where: str, text: Callable[[str], Any], depth: int = 0
+) -> dict[str, Any]:
+    """Return a MIME object as data; ``text`` says how a payload travels.
+
+    Raises `EncodeError` for what cannot be told in data.
+    """
     if depth > DEPTH:
         raise EncodeError(f"{where}: parts nested deeper than {DEPTH}")
     if renders_itself(part):
@@ -40,7 +46,7 @@ def encode_part(part: email.message.Message, where: str, depth: int = 0) -> dict
             [encode_name(name, where), encode_header(name, value, where)]
             for name, value in part.raw_items()
         ],
-        "payload": _encode_payload(part, where, depth),
+        "payload": _encode_payload(part, where, text, depth),
     }
     for name in ("preamble", "epilogue"):
         if (text := getattr(part, name)) is not None:
@@ -50,7 +56,9 @@ def encode_part(part: email.message.Message, where: str, depth: int = 0) -> dict
     return data
 
 
-def decode_part(data: object, where: str, depth: int = 0) -> email.message.Message:
+def decode_part(
+    data: object, where: str, text: Callable[[Any, str], str], depth: int = 0
+) -> email.message.Message:
     """Return the MIME object that `encode_part` was given."""
     if depth > DEPTH:
         raise DecodeError(f"{where}: parts nested deeper than {DEPTH}")
@@ -61,9 +69,9 @@ def decode_part(data: object, where: str, depth: int = 0) -> email.message.Messa
         part.set_raw(decode_name(name, where), decode_header(name, value, where))
     payload = fields.any("payload")
     if type(payload) is list:
-        part.set_payload([decode_part(item, where, depth + 1) for item in payload])
+        part.set_payload([decode_part(item, where, text, depth + 1) for item in payload])
     elif payload is not None:
-        part.set_payload(typed(payload, str, where))
+        part.set_payload(text(payload, where))
     part.preamble = fields.take("preamble", str, None)
     part.epilogue = fields.take("epilogue", str, None)
     if (default_type := fields.take("default_type", str, None)) is not None:
@@ -121,13 +129,15 @@ def _is_modern(part: email.message.Message, where: str) -> bool:
     return isinstance(part.policy, EmailPolicy)
 
 
-def _encode_payload(part: email.message.Message, where: str, depth: int) -> Any:
+def _encode_payload(
+    part: email.message.Message, where: str, text: Callable[[str], Any], depth: int
+) -> Any:
     # Not get_payload(): that replaces the surrogates which stand for raw bytes.
     payload: Any = part._payload  # type: ignore[attr-defined]
     if payload is None:
         return None
     if isinstance(payload, list):
-        return [encode_part(item, where, depth + 1) for item in payload]
+        return [encode_part(item, where, text, depth + 1) for item in payload]
     if not isinstance(payload, str):
         raise EncodeError(f"{where}: a payload of type {type(payload).__name__}")
-    return str(payload)
+    return text(str(payload))

@@ -28,18 +28,18 @@ def encode_value(value: Any, where: str, depth: int = 0) -> Any:
         raise EncodeError(f"{where}: nested deeper than {DEPTH}")
     if isinstance(value, (str, Promise)):  # str(): in the language that is active here
         return str(value)
-    if kind is int:
+    if isinstance(value, int):
         # JSON numbers of other readers end at 2**53.
-        return value if abs(value) < 2**53 else {"int": str(value)}
-    if kind is list:
-        return [encode_value(item, where, depth + 1) for item in value]
-    if kind is dict:
+        return int(value) if abs(value) < 2**53 else {"int": str(int(value))}
+    if isinstance(value, dict):
         return {"dict": [_pair(item, where, depth) for item in value.items()]}
-    if kind in ENCODERS:
-        tag, write = ENCODERS[kind]
-        return {tag: write(value)}
-    if kind is tuple:
-        return {"tuple": [encode_value(item, where, depth + 1) for item in value]}
+    if isinstance(value, (list, tuple)):
+        items = [encode_value(item, where, depth + 1) for item in value]
+        return items if isinstance(value, list) else {"tuple": items}
+    for base in kind.__mro__:
+        if base in ENCODERS:
+            tag, write = ENCODERS[base]
+            return {tag: write(value)}
     raise EncodeError(f"{where}: a value of type {kind.__name__} cannot be queued")
 
 
@@ -65,7 +65,10 @@ def decode_value(data: object, where: str) -> Any:
 
 
 def _pair(item: tuple[object, object], where: str, depth: int) -> list[Any]:
-    return [encode_value(part, where, depth + 1) for part in item]
+    key, value = (encode_value(part, where, depth + 1) for part in item)
+    if type(key) not in (str, int, bool, type(None)):
+        raise EncodeError(f"{where}: a key of type {type(item[0]).__name__} cannot be queued")
+    return [key, value]
 
 
 def _unpair(item: object, where: str) -> tuple[Any, Any]:
@@ -101,11 +104,11 @@ def _read_timedelta(content: Any) -> timedelta:
 
 
 ENCODERS: dict[type, tuple[str, Callable[[Any], Any]]] = {
-    float: ("float", repr),  # repr() is exact, and knows nan and inf
+    float: ("float", lambda value: repr(float(value))),  # repr() is exact, and knows nan and inf
     Decimal: ("decimal", str),
-    datetime: ("datetime", datetime.isoformat),
-    date: ("date", date.isoformat),
-    time: ("time", time.isoformat),
+    datetime: ("datetime", lambda value: value.isoformat()),
+    date: ("date", lambda value: value.isoformat()),
+    time: ("time", lambda value: value.isoformat()),
     timedelta: ("timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
     bytes: ("bytes", lambda value: base64.b64encode(value).decode("ascii")),
     Address: ("address", _write_address),
