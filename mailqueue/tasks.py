@@ -17,6 +17,7 @@ from celery.exceptions import Reject
 from mailqueue.broker.dead import DeadLetter, park
 from mailqueue.broker.publish import publisher
 from mailqueue.broker.queues import prepare_worker
+from mailqueue.broker.screen import Screen
 from mailqueue.delivery.connections import connections
 from mailqueue.delivery.deliver import Settlement
 from mailqueue.delivery.deliver import deliver as attempt
@@ -191,6 +192,7 @@ def add_queues(instance: Any, **kwargs: Any) -> None:
     except InvalidMailer as error:
         raise SystemExit(f"mailqueue: {error}") from None
     prepare_worker(instance.app, names)
+    instance.app.steps["consumer"].add(Screen)
 
 
 @signals.worker_ready.connect

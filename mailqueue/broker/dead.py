@@ -1,6 +1,7 @@
 """Dead letters: what was given up, with its bytes and the reason, on a queue beside the mail."""
 
 import dataclasses
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,11 +19,13 @@ class DeadLetter:
     """One mail that will not be tried again, for one or more of its recipients.
 
     `reason` is a short text of ours, `code` and `enhanced` the relay's (RFC 5321, RFC 3463);
-    `content` is the envelope, or whatever came in its place, as it came.
+    `content` is the envelope, or whatever came in its place, as it came; `encoding` is "base64"
+    where that was no text.
     """
 
     content: str = dataclasses.field(repr=False)
     reason: str
+    encoding: str = "text"
     kind: str = ""
     stage: str = ""
     code: int | None = None
@@ -66,8 +69,13 @@ def peek(publisher: Publisher, *, queue: str, limit: int = 1000) -> Iterator[Dea
 def read(body: Any) -> DeadLetter:
     """Read the body of a dead letter.
 
-    One that RabbitMQ put there itself (its redelivery limit) is still a Celery task message.
+    One that RabbitMQ put there itself (its redelivery limit) is still the body of a task.
     """
-    if isinstance(body, dict) and body.get("v") == VERSION:
-        return DeadLetter(**{name: value for name, value in body.items() if name != "v"})
-    return DeadLetter(content=str(body), reason="redelivered too often by the broker", died_at=0)
+    match body:
+        case {"v": int(version), **fields} if version == VERSION:
+            return DeadLetter(**fields)
+        case [[str(content)], *_]:
+            pass
+        case _:
+            content = json.dumps(body)
+    return DeadLetter(content=content, reason="redelivered too often by the broker", died_at=0)
