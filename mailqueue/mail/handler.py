@@ -90,10 +90,9 @@ def connect(options: Mapping[str, Any], path: str | None = None) -> BaseEmailBac
         if path is not None:
             raise RuntimeError("get_connection(backend, ...) is not supported with MAILERS.")
         return mailers.create_connection(DEFAULT_MAILER_ALIAS, _deprecated_kwargs=options)
-    backend_class = import_string(
-        compat.backend_path(path or compat.legacy_setting("EMAIL_BACKEND"))
-    )
-    backend: BaseEmailBackend = backend_class(**options)
+    path = path or compat.legacy_setting("EMAIL_BACKEND")
+    # Ours on each Django: 6.1's own would warn that we build it, and not those who told us to.
+    backend: BaseEmailBackend = import_string(compat.BACKENDS.get(path, path))(**options)
     return backend
 
 
