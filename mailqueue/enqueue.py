@@ -11,10 +11,10 @@ from django.core.mail import DNS_NAME, EmailMessage
 from django.db import transaction
 from django.utils.timezone import get_current_timezone
 
+from mailqueue.broker.publish import publish
 from mailqueue.errors import PublishError
 from mailqueue.options import QueueOptions
 from mailqueue.preflight import check
-from mailqueue.tasks import publish
 from mailqueue.wire.codec import encode
 from mailqueue.wire.envelope import Envelope, pack
 from mailqueue.wire.keys import keys_from_settings

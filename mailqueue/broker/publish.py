@@ -5,13 +5,15 @@ network's kind leaves open whether the broker took the message after all.
 """
 
 import functools
+import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery
+from django.core.exceptions import ImproperlyConfigured
 from kombu import Producer
 from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
@@ -19,6 +21,8 @@ from kombu.pools import ProducerPool
 from mailqueue.broker.app import carrier
 from mailqueue.broker.queues import dead_queue, is_rabbitmq, mail_queue
 from mailqueue.errors import PublishError
+
+TASK = "mailqueue.deliver"
 
 # A stalled publish costs at most three timeouts: the write, closing the channel, one reconnect.
 TIMEOUT = 3.0
@@ -57,10 +61,8 @@ class Publisher:
         self.connections = connection.Pool(POOL_SIZE)
         self.producers = ProducerPool(self.connections, limit=POOL_SIZE)
 
-    def task(
-        self, name: str, argument: str, *, queue: str, priority: int | None, countdown: float
-    ) -> None:
-        """Publish the task `name` with one opaque argument, to run after `countdown` seconds.
+    def task(self, argument: str, *, queue: str, priority: int | None, countdown: float) -> None:
+        """Publish the task of mail with its one opaque argument, to run after `countdown` seconds.
 
         Nothing of the argument shows in the headers: Celery would put its repr there.
         """
@@ -75,8 +77,10 @@ class Publisher:
             "retry_policy": RETRY,
             **self.priority(priority),
         }
+        if TASK not in self.app.tasks:
+            raise ImproperlyConfigured("Add 'mailqueue' to INSTALLED_APPS.")
         with self.producer() as producer:
-            self.app.tasks[name].apply_async(producer=producer, **options)
+            self.app.tasks[TASK].apply_async(producer=producer, **options)
 
     def dead_letter(self, body: Mapping[str, Any], *, queue: str, headers: dict[str, str]) -> None:
         """Publish a dead letter to the dead letter queue of the mail queue `queue`."""
@@ -135,6 +139,13 @@ class Publisher:
         if urgency is None:
             return {}
         return {"priority": urgency if self.rabbitmq else 9 - urgency}
+
+
+def publish(
+    batch: Sequence[str], *, queue: str, priority: int | None = None, countdown: float = 0
+) -> None:
+    """Publish packed envelopes as one task; raises `PublishError`."""
+    publisher().task(json.dumps(list(batch)), queue=queue, priority=priority, countdown=countdown)
 
 
 def publisher() -> Publisher:

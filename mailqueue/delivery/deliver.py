@@ -33,7 +33,7 @@ class Settlement:
     `again` is the envelope of those recipients that are tried once more, at its `due_at`.
     """
 
-    sent: tuple[str, ...]
+    outcomes: Outcomes
     again: Envelope | None
     dead: tuple[Dead, ...]
 
@@ -134,7 +134,7 @@ def settle(
         if isinstance(decision, GiveUp)
     )
     return Settlement(
-        sent=tuple(name for name, outcome in outcomes.items() if outcome.kind is Kind.SENT),
+        outcomes=outcomes,
         again=once_more(envelope, decisions, now),
         dead=tuple(dead),
     )

@@ -11,16 +11,15 @@ from celery import Celery
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
-from mailqueue import tasks
 from mailqueue.broker.dead import DeadLetter, peek
-from mailqueue.broker.publish import Publisher, publisher_of
+from mailqueue.broker.publish import TASK, Publisher, publisher_of
 from mailqueue.broker.queues import mail_queue
 from mailqueue.mail import mailers
 from tests.procnodes import Process
 
 CANARY = "canary-7f3a"
 KEY = "the key of sender and worker"
-MAIL = {"task": tasks.NAME, "id": "1", "lang": "py"}
+MAIL = {"task": TASK, "id": "1", "lang": "py"}
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def test_garbage_is_set_aside_whole_and_mail_goes_on(worker, publisher, queue, s
     bad = {
         "no headers": (task, {}, "application/json"),
         "unknown task": (task, MAIL | {"task": "someone.elses"}, "application/json"),
-        "no task id": (task, {"task": tasks.NAME}, "application/json"),
+        "no task id": (task, {"task": TASK}, "application/json"),
         "other content type": (task, MAIL, "application/x-python-serialize"),
         "no JSON": (f"{{{CANARY}", MAIL, "application/json"),
         "binary": (b"\x80\x04\xff" + CANARY.encode(), MAIL, "application/json"),
