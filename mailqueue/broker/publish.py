@@ -25,7 +25,7 @@ from mailqueue.errors import PublishError
 TASK = "mailqueue.deliver"
 
 # A stalled publish costs at most three timeouts: the write, closing the channel, one reconnect.
-TIMEOUT = 3.0
+TIMEOUT = 2.5
 BOUND = 10.0
 RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 POOL_SIZE = 10
