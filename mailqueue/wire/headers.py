@@ -4,6 +4,7 @@ A value is text as it was read from a source, a header that Python's modern API 
 `Header` of the older one.
 """
 
+import contextlib
 import email.errors
 import email.header
 import email.policy
@@ -76,9 +77,8 @@ def _source(name: str, header: BaseHeader, where: str) -> str:
         return wide  # Short and plain: any parse of it folds to itself.
     looks = _looks(header)
     for source in (wide, str(header)):
-        if "\r" not in source and "\n" not in source:
-            again = email.policy.default.header_factory(header.name, source)
-            if _looks(again) == looks:
+        with contextlib.suppress(DecodeError):
+            if _looks(_parse(header.name, source, where)) == looks:
                 return source
     raise EncodeError(f"{where}: a parsed header that cannot be parsed again")
 

@@ -13,7 +13,7 @@ from tests.wire.render import data_of, frozen, renderings, through_the_wire
 from tests.wire.strategies import messages
 
 SLOW = settings(
-    max_examples=int(os.environ.get("MAILQUEUE_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("MAILQUEUE_EXAMPLES", "50")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
