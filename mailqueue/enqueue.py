@@ -15,9 +15,15 @@ from mailqueue.broker.publish import publish
 from mailqueue.errors import PublishError
 from mailqueue.options import QueueOptions
 from mailqueue.preflight import check
+from mailqueue.wire.attachments import AttachmentStore
+from mailqueue.wire.attributes import default_attributes
 from mailqueue.wire.codec import encode
 from mailqueue.wire.envelope import Envelope, pack
 from mailqueue.wire.keys import keys_from_settings
+from mailqueue.wire.storage import attachment_store
+
+# Brokers like many small messages better than one that is huge.
+BATCH_BYTES = 2**20
 
 
 def accept(messages: Sequence[EmailMessage], *, mailer: str, options: QueueOptions) -> int:
@@ -27,28 +33,33 @@ def accept(messages: Sequence[EmailMessage], *, mailer: str, options: QueueOptio
     `transaction.atomic` they are published when it commits, if the mailer's ``on_commit`` is on.
     Raises `EncodeError`, `ValueError` (header injection), `PublishError`.
     """
-    addressed = [message for message in messages if message.recipients()]
-    keys = keys_from_settings()
-    packed = [pack(envelope(message, mailer), keys) for message in addressed]
+    keys = keys_from_settings(options.encryption_keys)
+    store = attachment_store(options, keys)
+    packed = [
+        pack(envelope(message, mailer, options, store), keys, limit=options.max_message_bytes)
+        for message in messages
+        if message.recipients()
+    ]
     if packed:
         hand_over(packed, options)
     return len(packed)
 
 
-def envelope(message: EmailMessage, mailer: str) -> Envelope:
+def envelope(
+    message: EmailMessage, mailer: str, options: QueueOptions, store: AttachmentStore | None
+) -> Envelope:
     """Freeze a message: from here on every attempt has this id, Date and Message-ID."""
     check(message)
-    return Envelope(
-        id=uuid.uuid4().hex,
-        mailer=mailer,
-        queued_at=time.time(),
-        message=encode(
-            message,
-            date=now(),
-            message_id=make_msgid(domain=str(DNS_NAME)),
-            charset=settings.DEFAULT_CHARSET,
-        ),
+    attributes = options.extra_attributes
+    data = encode(
+        message,
+        date=now(),
+        message_id=make_msgid(domain=str(DNS_NAME)),
+        charset=settings.DEFAULT_CHARSET,
+        attributes=default_attributes() if attributes is None else attributes,
+        keep=store.keep if store else lambda content: None,
     )
+    return Envelope(id=uuid.uuid4().hex, mailer=mailer, queued_at=time.time(), message=data)
 
 
 def now() -> datetime:
@@ -74,6 +85,14 @@ def publish_all(packed: Sequence[str], options: QueueOptions) -> None:
         queued += len(batch)
 
 
-def batches(packed: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(packed), size):
-        yield packed[start : start + size]
+def batches(packed: Sequence[str], size: int) -> Iterator[list[str]]:
+    """Cut into batches of at most `size` envelopes, and of one if that is large."""
+    batch: list[str] = []
+    room = BATCH_BYTES
+    for text in packed:
+        if batch and (len(batch) == size or len(text) > room):
+            yield batch
+            batch, room = [], BATCH_BYTES
+        batch.append(text)
+        room -= len(text)
+    yield batch

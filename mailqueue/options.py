@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from mailqueue.delivery.retry import RetryPolicy
+from mailqueue.wire.attributes import check_names
+from mailqueue.wire.encryption import Cipher
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,6 +18,13 @@ class QueueOptions:
     - ``priority``: 0 (least) to 9 (most urgent), on either broker; None leaves it to the broker.
     - ``on_commit``: inside `transaction.atomic` publish when it commits.
     - ``batch_size``: messages that travel as one task.
+    - ``max_message_bytes``: the most that one message may be when packed (RabbitMQ 4 refuses more
+      than 16 MiB).
+    - ``attachments``: alias in STORAGES where contents of more than ``inline_limit`` bytes stay
+      while the message travels; None lets all travel in it.
+    - ``extra_attributes``: attributes of messages to carry; None means those of anymail where it
+      is installed.
+    - ``encryption_keys``: encrypt what travels with the first, open with any.
     - ``retry``: when to try again what was refused for now.
     """
 
@@ -26,6 +35,11 @@ class QueueOptions:
     priority: int | None = None
     on_commit: bool = True
     batch_size: int = 10
+    max_message_bytes: int = 15 * 2**20
+    attachments: str | None = None
+    inline_limit: int = 256 * 2**10
+    extra_attributes: tuple[str, ...] | None = None
+    encryption_keys: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     retry: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
 
     @classmethod
@@ -36,7 +50,8 @@ class QueueOptions:
     def from_mailer(cls, options: Mapping[str, Any]) -> Self:
         """Build from OPTIONS; ValueError names the option, what was expected and what was got."""
         expect("using", options.get("using"), "using" in options, "set to a mailer's alias")
-        return cls(**{**options, "retry": RetryPolicy.from_options(options.get("retry"))})
+        retry = RetryPolicy.from_options(options.get("retry"))
+        return cls(**{**options, "retry": retry})
 
     def __post_init__(self) -> None:
         expect("using", self.using, isinstance(self.using, str) and self.using, "a mailer's alias")
@@ -54,6 +69,33 @@ class QueueOptions:
             is_int(self.batch_size) and 1 <= self.batch_size <= 1000,
             "a whole number from 1 to 1000",
         )
+        for name in ("max_message_bytes", "inline_limit"):
+            value = getattr(self, name)
+            expect(name, value, is_int(value) and value > 0, "a number of bytes above 0")
+        expect(
+            "attachments",
+            self.attachments,
+            self.attachments is None or (isinstance(self.attachments, str) and self.attachments),
+            "None or an alias in STORAGES",
+        )
+        self.check_wire()
+
+    def check_wire(self) -> None:
+        """Check what the wire was told, as far as only it can."""
+        if self.extra_attributes is not None:
+            check_names(texts("extra_attributes", self.extra_attributes))
+        if self.encryption_keys:
+            try:
+                Cipher(texts("encryption_keys", self.encryption_keys))
+            except ValueError as error:
+                raise ValueError(f"'encryption_keys': {error}") from None
+
+
+def texts(option: str, got: Any) -> tuple[str, ...]:
+    valid = isinstance(got, list | tuple) and all(isinstance(item, str) for item in got)
+    if not valid:  # what was got may be a key
+        raise ValueError(f"'{option}' must be a list of texts, got {type(got).__name__}")
+    return tuple(got)
 
 
 def is_int(value: object) -> bool:

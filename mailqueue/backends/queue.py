@@ -11,6 +11,8 @@ from mailqueue.errors import PublishError
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.options import QueueOptions
+from mailqueue.wire.keys import keys_from_settings
+from mailqueue.wire.storage import attachment_store
 
 
 class EmailBackend(BaseEmailBackend):
@@ -34,6 +36,7 @@ class EmailBackend(BaseEmailBackend):
         self.fail_silently = fail_silently
         try:
             self.options = QueueOptions.from_mailer(known)
+            attachment_store(self.options, keys_from_settings())
         except ValueError as error:
             raise InvalidMailer(str(error), alias=alias) from None
         self.follow(self.options.using)

@@ -115,9 +115,7 @@ class Publisher:
             with self.producers.acquire(block=True, timeout=TIMEOUT) as producer:
                 yield producer
         except self.errors as error:
-            raise PublishError(
-                f"The broker did not confirm within {BOUND:.0f} s ({type(error).__name__})."
-            ) from None
+            raise PublishError(f"The broker did not take it: {type(error).__name__}.") from None
 
     def holdable(self, countdown: float) -> int | None:
         """Return the part of a wait that the broker may hold, in whole seconds.

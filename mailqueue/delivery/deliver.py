@@ -10,7 +10,7 @@ from mailqueue.delivery.connections import connections
 from mailqueue.delivery.outcome import Kind, Outcome, Outcomes, Stage
 from mailqueue.delivery.replies import classify, judge
 from mailqueue.delivery.retry import GiveUp, Later, RetryPolicy, decide
-from mailqueue.wire.codec import decode
+from mailqueue.wire.codec import Fetch, decode
 from mailqueue.wire.envelope import Envelope
 
 # Failures before a message is named concern the mailer; the rest of a batch would meet them too.
@@ -39,20 +39,25 @@ class Settlement:
 
 
 def deliver(
-    envelopes: Sequence[Envelope],
+    mails: Sequence[tuple[Envelope, EmailMessage]],
     *,
     using: str,
     policy: RetryPolicy,
     clock: Callable[[], float],
     random: Callable[[], float],
 ) -> Iterator[Settlement]:
-    """Try each envelope once through the mailer `using`; yield a settlement for each.
-
-    Raises `DecodeError` before anything is sent when a payload is not a message.
-    """
-    messages = [addressed(decode(each.message), each.recipients) for each in envelopes]
-    for envelope, outcomes in zip(envelopes, attempt(using, messages), strict=True):
+    """Try each mail once through the mailer `using`; yield a settlement for each."""
+    results = attempt(using, [message for _, message in mails])
+    for (envelope, _), outcomes in zip(mails, results, strict=True):
         yield settle(envelope, outcomes, policy=policy, now=clock(), random=random)
+
+
+def rebuild(envelope: Envelope, fetch: Fetch) -> EmailMessage:
+    """Return the message of an envelope, for those recipients that remain.
+
+    Raises `DecodeError`, and `TransientDeliveryError` when a content cannot be fetched now.
+    """
+    return addressed(decode(envelope.message, fetch=fetch), envelope.recipients)
 
 
 def addressed(message: EmailMessage, recipients: Sequence[str] | None) -> EmailMessage:

@@ -5,7 +5,6 @@ import json
 import time
 
 import pytest
-from celery import Celery
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
@@ -13,59 +12,22 @@ from mailqueue import tasks
 from mailqueue.backends.queue import EmailBackend
 from mailqueue.broker import app as broker_app
 from mailqueue.broker.dead import peek
-from mailqueue.broker.publish import publisher, publisher_of
-from mailqueue.broker.queues import mail_queue
-from mailqueue.delivery.connections import connections
+from mailqueue.broker.publish import publisher
 from mailqueue.mail import mailers
 from mailqueue.wire.envelope import pack, unpack
 from mailqueue.wire.keys import keys_from_settings
-
-
-@pytest.fixture
-def celery_of_project(broker_url):
-    """The project's own Celery app, as the current one."""
-    app = Celery("project", broker=broker_url)
-    app.set_current()
-    yield app
-    publisher_of(app).close()
-    publisher_of.cache_clear()
-    app.close()
+from tests.worker.project import next_task, project_settings, queued
 
 
 @pytest.fixture
 def project(celery_of_project, queue, sink):
-    retry = {"schedule": [60], "jitter": 0}
-    options = {"using": "smtp", "queue": queue, "retry": retry}
-    with override_settings(
-        MAILERS={
-            "default": {
-                "BACKEND": "mailqueue.backends.queue.EmailBackend",
-                "OPTIONS": options,
-            },
-            "smtp": {
-                "BACKEND": "mailqueue.backends.smtp.EmailBackend",
-                "OPTIONS": {"host": "127.0.0.1", "port": sink.port, "timeout": 5},
-            },
-        }
-    ):
+    with project_settings(queue, sink.port, retry={"schedule": [60], "jitter": 0}):
         yield queue
-    connections.close()
 
 
 def send(*to: str, subject="Hello", number=1) -> None:
     messages = [EmailMessage(subject, "body", "from@example.test", list(to)) for _ in range(number)]
     assert mailers.default.send_messages(messages) == number
-
-
-def next_task(queue: str):
-    with publisher().producer() as producer:
-        return mail_queue(queue, quorum=publisher().rabbitmq)(producer.channel).get(no_ack=True)
-
-
-def queued(queue: str) -> str:
-    """Take the next task from the broker; return its argument."""
-    [[argument], _, _] = next_task(queue).payload
-    return argument
 
 
 def dead(queue: str):
