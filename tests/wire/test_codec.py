@@ -2,6 +2,7 @@
 
 import copy
 import email.message
+import email.policy
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from django.utils import translation
 from django.utils.functional import lazystr
 from django.utils.translation import gettext_lazy
 
+import mailqueue.mail
 from mailqueue.errors import EncodeError
-from tests.wire.messages import MESSAGES, PNG, plain, with_
-from tests.wire.render import MESSAGE_ID, data_of, frozen, renderings, through_the_wire
+from tests.wire.messages import MESSAGES, PNG, mime_part, plain, with_
+from tests.wire.render import MESSAGE_ID, data_of, frozen, numbered, renderings, through_the_wire
 
 
 @pytest.mark.parametrize("kind", MESSAGES)
@@ -82,6 +84,22 @@ def test_an_inner_message_has_a_fixed_id_of_its_own() -> None:
     ids = [a.content.extra_headers["Message-ID"] for a in rebuilt.attachments]
     assert len({MESSAGE_ID, *ids}) == 3
     assert renderings(rebuilt) == renderings(rebuilt)
+
+
+def test_messages_of_our_mail_api_come_back_as_such() -> None:
+    message = mailqueue.mail.EmailMultiAlternatives(
+        "Sübject", "Body", "from@example.test", ["to@example.test"]
+    )
+    message.attach_alternative("<p>", "text/html")
+    message.attach(mime_part())
+    rebuilt = through_the_wire(message)
+    assert type(rebuilt) is mailqueue.mail.EmailMultiAlternatives
+    assert data_of(rebuilt) == data_of(message)
+    for policy in (email.policy.default, email.policy.SMTP):
+        renders = [each.message(policy=policy).as_bytes() for each in (frozen(message), rebuilt)]
+        assert numbered(renders[0]) == numbered(renders[1])
+    simple = through_the_wire(mailqueue.mail.EmailMessage("s", "b", "from@example.test", ["a@b"]))
+    assert type(simple) is mailqueue.mail.EmailMessage
 
 
 class Renders(mail.EmailMultiAlternatives):
