@@ -71,9 +71,9 @@ def read(body: Any) -> DeadLetter:
 
     One that RabbitMQ put there itself (its redelivery limit) is still the body of a task.
     """
+    if isinstance(body, dict) and body.get("v") == VERSION:
+        return DeadLetter(**{str(name): value for name, value in body.items() if name != "v"})
     match body:
-        case {"v": int(version), **fields} if version == VERSION:
-            return DeadLetter(**fields)
         case [[str(content)], *_]:
             pass
         case _:

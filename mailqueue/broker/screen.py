@@ -79,9 +79,7 @@ def queue_of(message: Message, names: Iterable[str]) -> str | None:
 
 def defect(message: Message, known: Container[str]) -> str | None:
     """Tell what keeps a message from being a task of this worker; None if nothing does."""
-    headers = message.headers
-    if not isinstance(headers, dict):
-        return "no headers"
+    headers = message.headers or {}
     if headers.get("task") not in known:
         return "unknown task"
     if not isinstance(headers.get("id"), str):
@@ -93,7 +91,7 @@ def defect(message: Message, known: Container[str]) -> str | None:
 
 def body_defect(message: Message) -> str | None:
     try:
-        body = loads(message.body, JSON, message.content_encoding or "utf-8", accept={JSON})
+        body = loads(message.body or "", JSON, message.content_encoding or "utf-8", accept={JSON})
         args, kwargs, _embed = body
     except (KombuError, TypeError, ValueError, LookupError, RecursionError):
         return "not the body of a task"
