@@ -16,7 +16,12 @@ def options_of(alias: str) -> QueueOptions:
     return options
 
 
+def queue_mailers() -> dict[str, QueueOptions]:
+    """Return the options of all mailers that queue, by alias; raises `InvalidMailer`."""
+    options = {alias: getattr(mailers[alias], "options", None) for alias in mailers}
+    return {alias: each for alias, each in options.items() if isinstance(each, QueueOptions)}
+
+
 def queue_names() -> list[str]:
     """Return the names of all queues that mail travels on; raises `InvalidMailer`."""
-    options = (getattr(mailers[alias], "options", None) for alias in mailers)
-    return sorted({each.queue for each in options if isinstance(each, QueueOptions)})
+    return sorted({options.queue for options in queue_mailers().values()})
