@@ -28,7 +28,7 @@ $(VENV)/.has-%: pyproject.toml $(MADE)
 
 .PHONY: demo test lint types docs matrix matrix-5.2 matrix-6.0 matrix-6.1 bench chaos clean help
 
-demo: $(VENV)/.has-demo  ## queue and deliver 1,005 mails: broker, two workers, an SMTP server, all on this machine
+demo: $(VENV)/.has-demo  ## queue and deliver 1,004 mails: broker, two workers, an SMTP server, all on this machine
 	@$(BIN)/python -m mailqueue.demo
 
 test: $(VENV)/.has-test  ## all tests; uses a running Redis and RabbitMQ, else starts its own
