@@ -36,15 +36,17 @@ class EmailBackend(BaseEmailBackend):
         if not email_messages:
             return count
         with self._lock:
+            opened = False
             try:
-                opened = self.open()
+                opened = bool(self.open())
                 for message in email_messages:
                     self.write_message(message)
                     self.stream.flush()
                     count += 1
-                if opened:
-                    self.close()
             except Exception:
                 if not self.fail_silently:
                     raise
+            finally:
+                if opened:
+                    self.close()
         return count
