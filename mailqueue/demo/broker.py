@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 from kombu import Connection
@@ -81,7 +82,7 @@ def wait_until_up(server: "subprocess.Popen[bytes]", socket: Path) -> None:
 def remove_queues(url: str, *names: str) -> None:
     """Remove queues, and what is in them, from the broker at `url`."""
     with Connection(url) as connection:
-        channel = connection.default_channel
+        channel: Any = connection.default_channel
         for name in names:
             if url.startswith("redis"):
                 # kombu's Redis deletes only queues that this very connection has declared.

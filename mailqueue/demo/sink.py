@@ -114,7 +114,7 @@ class Sink(Controller):
     def _trigger_server(self) -> None:
         # aiosmtpd connects to see that the server is up, and the port was not known before.
         self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]
         self.connections = 0
 
     async def handle_MAIL(  # noqa: N802 (aiosmtpd's name and arguments)
@@ -191,7 +191,7 @@ class Dialogue(SMTP):
 
     def drop(self) -> None:
         """Close the connection and leave the dialogue, as aiosmtpd does when the peer closes it."""
-        if self.transport:
+        if isinstance(self.transport, asyncio.WriteTransport):
             self.transport.abort()
         raise asyncio.CancelledError
 
