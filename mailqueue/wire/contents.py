@@ -45,7 +45,7 @@ class Contents:
         """Return a MIME object as data."""
         return encode_part(part, where, self.text)
 
-    def rendered(self, message: EmailMessage, where: str) -> dict[str, Any]:
+    def rendered(self, message: EmailMessage, where: str) -> Any:
         """Return the MIME of a message that renders itself."""
         mime: Any = message.message()
         if not isinstance(mime, email.message.Message):
@@ -55,4 +55,4 @@ class Contents:
             mime = message_from_bytes(
                 mime.as_bytes(), policy=email.policy.default if modern else email.policy.compat32
             )
-        return self.part(mime, f"{where}: message()")
+        return mime

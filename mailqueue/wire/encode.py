@@ -71,6 +71,7 @@ class Encoder:
         if depth > DEPTH:
             raise EncodeError(f"{where}: messages nested deeper than {DEPTH}")
         kind = traits(message)
+        mime = self.contents.rendered(message, where) if kind.renders else None
         data: dict[str, Any] = {"api": kind.api}
         for name in ("subject", "from_email"):
             if (value := text(getattr(message, name), f"{where}: {name}")) != "":
@@ -78,7 +79,7 @@ class Encoder:
         for name in ADDRESS_LISTS:
             if values := getattr(message, name):
                 data[name] = texts(values, f"{where}: {name}")
-        data["headers"] = self.headers(message, message_id, where)
+        data["headers"] = self.headers(message, mime, message_id, where)
         if body := message.body:
             data["body"] = self.content(body, f"{where}: body", message_id, depth)
         data["charset"] = self.encoding(message, where)
@@ -88,8 +89,8 @@ class Encoder:
             if (subtype := getattr(message, name, usual)) != usual:
                 data[name] = str(subtype)
         self.parts(data, message, kind.multi, message_id, where, depth)
-        if kind.renders:
-            data["mime"] = self.contents.rendered(message, where)
+        if mime is not None:
+            data["mime"] = self.contents.part(mime, f"{where}: message()")
         if kind.renders or kind.addresses:
             data["recipients"] = texts(message.recipients(), f"{where}: recipients")
         return data
@@ -107,7 +108,7 @@ class Encoder:
         if multi:
             data["alternatives"] = [
                 self.alternative(item, message_id, f"{where}: alternatives[{index}]", depth)
-                for index, item in enumerate(message.alternatives)
+                for index, item in enumerate(message.alternatives or ())
             ]
         if message.attachments:
             data["attachments"] = [
@@ -115,7 +116,10 @@ class Encoder:
                 for index, item in enumerate(message.attachments)
             ]
 
-    def headers(self, message: EmailMessage, message_id: str, where: str) -> list[list[Any]]:
+    def headers(
+        self, message: EmailMessage, mime: Any, message_id: str, where: str
+    ) -> list[list[Any]]:
+        """Return the headers; a message that renders itself has made its own date and id."""
         extra = message.extra_headers
         if not isinstance(extra, Mapping):
             raise EncodeError(f"{where}: headers: expected a dict, got {type(extra).__name__}")
@@ -125,11 +129,12 @@ class Encoder:
             spelt = encode_name(str(name) if isinstance(name, Promise) else name, where)
             names.add(spelt.lower())
             pairs.append([spelt, header(value, f"{where}: headers")])
-        missing = []
-        if "date" not in names:
-            missing.append(["Date", self.date])
-        if "message-id" not in names:
-            missing.append(["Message-ID", message_id])
+        fixed = [["Date", self.date], ["Message-ID", message_id]]
+        missing = [
+            [name, str(mime[name]) if mime and mime[name] else value]
+            for name, value in fixed
+            if name.lower() not in names
+        ]
         return missing + pairs
 
     def encoding(self, message: EmailMessage, where: str) -> Any:

@@ -24,7 +24,7 @@ SEALED = "aesgcm"
 PURPOSE = b"mailqueue envelope 1"
 LIMIT = 64 * 2**20  # characters; nothing longer is even verified
 IDENTIFIER = re.compile(r"[0-9A-Za-z_-]{1,64}")
-PREFIX = re.compile(r"(\d{1,6})\.")
+PREFIX = re.compile(r"([0-9]{1,6})\.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +95,7 @@ def unpack(text: str, keys: Keys, *, limit: int = LIMIT) -> Envelope:
     if prefix is None:
         raise DecodeError("not an envelope")
     if prefix[1] != VERSION:  # before the signature, which a later version may make otherwise
-        raise UnsupportedVersion(f"written by a newer mailqueue (version {prefix[1]})")
+        raise UnsupportedVersion(f"this mailqueue does not read version {prefix[1]} of the wire")
     _, form, encoded = _split(keys.verify(text))
     try:
         line, found, rest = _open(form, encoded, keys).partition(b"\n")

@@ -4,6 +4,7 @@
 missing, on each Django. It never writes over one: a changed format is a new version.
 """
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Callable
@@ -89,6 +90,7 @@ def full() -> Envelope:
 SAMPLES: dict[str, Callable[[], Envelope]] = {
     **{kind: lambda make=make: envelope(make()) for kind, make in MESSAGES.items()},
     "full envelope": full,
+    "resent envelope": lambda: dataclasses.replace(full(), resent=True),
     "attributes": lambda: envelope(attributes(), attributes=("metadata", "tags", "track_opens")),
     "claims": lambda: envelope(claimed(), keep=keep),
     "renders itself" + ("" if MODERN else " on 5.2"): lambda: envelope(renders()),

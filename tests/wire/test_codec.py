@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 import mailqueue.mail
 from mailqueue.errors import EncodeError
-from tests.wire.messages import MESSAGES, PNG, mime_part, plain, with_
+from tests.wire.messages import MESSAGES, PNG, mime_part, multi, plain, with_
 from tests.wire.render import MESSAGE_ID, data_of, frozen, numbered, renderings, through_the_wire
 
 
@@ -57,6 +57,10 @@ def test_encoding_leaves_the_message_alone(kind: str) -> None:
     assert [str(a) for a in after["attachments"] if isinstance(a, email.message.Message)] == [
         str(a) for a in before["attachments"] if isinstance(a, email.message.Message)
     ] or any(a.is_multipart() for a in after["attachments"])
+
+
+def test_none_for_alternatives_is_none() -> None:
+    assert through_the_wire(with_(multi(), alternatives=None)).alternatives == []
 
 
 def test_lone_surrogates_arrive() -> None:
@@ -160,6 +164,13 @@ def test_a_method_set_on_the_object_counts() -> None:
     message = make(mail.EmailMessage)
     message.message = make(Renders).message
     assert renderings(through_the_wire(message))[0] == renderings(make(Renders))[0]
+
+
+def test_a_message_that_renders_itself_is_one_message() -> None:
+    rebuilt = through_the_wire(Renders("s", "b", "from@example.test", ["to@example.test"]))
+    mime = rebuilt.message()
+    assert rebuilt.extra_headers["Message-ID"] == mime["Message-ID"] != MESSAGE_ID
+    assert rebuilt.extra_headers["Date"] == mime["Date"]
 
 
 def test_a_rendered_message_renders_alike_each_time() -> None:

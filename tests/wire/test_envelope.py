@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import json
 import logging
+import sys
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ def envelope(**fields: Any) -> Envelope:
 FULL = {
     "recipients": ("a@example.test", "ü@example.test"),
     "attempts": 3,
+    "resent": True,
     "due_at": 1.5,
     "expires_at": 2.0,
 }
@@ -111,7 +113,7 @@ def test_a_cut_off_envelope_is_refused() -> None:
 
 
 def test_a_later_version_is_told_from_a_forgery() -> None:
-    with pytest.raises(UnsupportedVersion, match="version 2"):
+    with pytest.raises(UnsupportedVersion, match="version 2 of the wire"):
         unpack("2.whatever it may be", KEYS)
     with pytest.raises(BadSignature):
         unpack("1.json.e30=:forged", KEYS)
@@ -138,6 +140,7 @@ GOOD: dict[str, Any] = {"id": "a", "mailer": "default", "queued_at": 1, "message
         {"attempts": -1},
         {"attempts": 1.5},
         {"attempts": True},
+        {"resent": 1},
         {"recipients": "all"},
         {"recipients": [None]},
         {"message": []},
@@ -215,6 +218,12 @@ def test_a_bad_encryption_key_is_refused_without_being_shown(key: Any) -> None:
     with pytest.raises(ValueError, match="32 bytes in URL-safe base64") as caught:
         Keys(["k"], [key])
     assert not key or str(key) not in str(caught.value)
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
+    with pytest.raises(ValueError, match=r"mailqueue\[encryption\]"):
+        Keys(["k"], [ONE])
 
 
 def test_a_worker_opens_what_any_mailer_packed(settings: Any) -> None:
