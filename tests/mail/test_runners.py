@@ -13,17 +13,24 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 SETTINGS = """
+import os
+import django
 SECRET_KEY = "x"
 USE_TZ = True
 INSTALLED_APPS = ["mailqueue"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
-SMTP = {"host": "127.0.0.1", "port": 1, "timeout": 5}
+SMTP = {"host": "127.0.0.1", "port": int(os.environ.get("PORT", "1")), "timeout": 5}
 MAILERS = {
     "default": {"BACKEND": "mailqueue.backends.queue.EmailBackend", "OPTIONS": {"using": "smtp"}},
     "smtp": {"BACKEND": "mailqueue.backends.smtp.EmailBackend", "OPTIONS": SMTP},
     "django": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": SMTP},
     "left out": {"OPTIONS": SMTP},
 }
+ADMINS = MANAGERS = [("Boss", "boss@example.test")]
+if django.VERSION >= (6, 0):
+    ADMINS = MANAGERS = ["boss@example.test"]
+if django.VERSION < (6, 1):
+    EMAIL_BACKEND = "mailqueue.backends.mailers.EmailBackend"
 """
 
 # Collected by Django's runner and by pytest.
@@ -109,6 +116,30 @@ except OSError:
     print("tried to send")
 """
 
+# All ways to send, the project's and those of other people's code.
+SENDING = """
+import django
+django.setup()
+from django.conf import settings
+settings.MAILERS = {**settings.MAILERS, "default": settings.MAILERS["smtp"]}
+from django.core import mail as django_mail
+from mailqueue import mail
+args = ("S", "B", "f@example.test", ["a@example.test"])
+for using in [None, "smtp", "django", "left out"]:
+    assert mail.send_mail(*args, html_message="<p>", using=using) == 1
+    assert mail.send_mass_mail([args, args], using=using) == 2
+    mail.mail_admins("S", "B", using=using)
+    mail.mail_managers("S", "B", using=using)
+    assert mail.EmailMessage(*args, cc=["c@example.test"]).send(using=using) == 1
+    mailer = mail.mailers[using or "default"]
+    with mailer as opened:
+        opened.send_messages([mail.EmailMultiAlternatives(*args)])
+assert django_mail.send_mail(*args) == 1
+assert django_mail.EmailMessage(*args).send() == 1
+django_mail.mail_admins("S", "B")
+print("sent")
+"""
+
 
 @pytest.fixture
 def project(tmp_path):
@@ -117,11 +148,15 @@ def project(tmp_path):
     return tmp_path
 
 
-def run(project, *arguments):
+def run(project, *arguments, port=1):
     done = subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         cwd=project,
-        env={"PYTHONPATH": f"{project}:{ROOT}", "DJANGO_SETTINGS_MODULE": "project_settings"},
+        env={
+            "PYTHONPATH": f"{project}:{ROOT}",
+            "DJANGO_SETTINGS_MODULE": "project_settings",
+            "PORT": str(port),
+        },
         capture_output=True,
         text=True,
         timeout=120,
@@ -142,3 +177,8 @@ def test_pytest_django(project):
 
 def test_outside_of_a_test_run_mail_leaves(project):
     assert run(project, "-c", REAL) == "tried to send\n"
+
+
+def test_sending_warns_about_nothing(project, sink):
+    assert run(project, "-c", SENDING, port=sink.port) == "sent\n"
+    assert len(sink.mails) == 4 * 7 + 3
