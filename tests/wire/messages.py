@@ -3,7 +3,9 @@
 The stored samples are of these: never change one, add another.
 """
 
+import email
 import email.message
+import email.policy
 from email.charset import QP, Charset
 from email.header import Header
 from email.headerregistry import Address, Group
@@ -86,6 +88,23 @@ def mime_part() -> email.message.MIMEPart:
     return part
 
 
+def modern_multipart() -> email.message.EmailMessage:
+    inner = email.message.EmailMessage()
+    inner["Subject"] = "parts"
+    inner.set_content("one\n")
+    inner.make_mixed()
+    inner.preamble = "before\n"
+    inner.epilogue = "after\n"
+    digest = email.message.MIMEPart()
+    digest["Content-Type"] = "multipart/digest"
+    digest.set_payload(
+        [email.message_from_string("\nSubject: x\n\ny", policy=email.policy.default)]
+    )
+    digest.get_payload()[0].set_default_type("message/rfc822")
+    inner.attach(digest)
+    return inner
+
+
 def attached(*attachment: Any, **fields: Any) -> mail.EmailMessage:
     return with_(plain(**fields), attachments=[mail.EmailAttachment(*attachment)])
 
@@ -162,6 +181,7 @@ MESSAGES: dict[str, Any] = {
 if MODERN:
     MESSAGES |= {
         "mime part": lambda: with_(multi(), attachments=[mime_part()]),
+        "modern multipart": lambda: attached("m.eml", modern_multipart(), "message/rfc822"),
         "python message": lambda: attached("m.eml", python_message(), "message/rfc822"),
         "body bytes": lambda: with_(plain(), body="tëxt\n".encode()),
         "header objects": lambda: plain(
