@@ -119,10 +119,10 @@ def _reached_from(alias: str, entries: Entries) -> set[str]:
 
 
 def _targets(entries: Entries) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the mailers that others use and that use none themselves."""
+    """Yield the mailers that others use."""
     named = {target for config in entries.values() for target in _using(config)}
     for alias, config in entries.items():
-        if alias in named and not _using(config):
+        if alias in named:
             yield alias, config
 
 

@@ -42,6 +42,7 @@ def send_mail(
     legacy.check(using)
     backend = legacy.backend() if using is None else None
     email = EmailMultiAlternatives(subject, message, from_email, recipient_list)
+    email._connection = connection
     if html_message:
         email.attach_alternative(html_message, "text/html")
     if backend is None:
@@ -144,6 +145,7 @@ def _send_to(
         from_email=settings.SERVER_EMAIL,
         to=recipients,
     )
+    email._connection = legacy.connection
     if html:
         email.attach_alternative(html, "text/html")
     backend = legacy.backend() if using is None else mailers[using]

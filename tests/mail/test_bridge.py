@@ -32,19 +32,20 @@ def test_one_connection_of_django(bridge, settings):
     assert len(bridge) == 2
 
 
-def test_password_reset(bridge, settings):
-    from django.core.mail import EmailMultiAlternatives
-
-    assert EmailMultiAlternatives("S", "B", None, ["to@example.test"]).send() == 1
-    assert bridge[0].sent_using == "default"
-
-
 def test_login_and_fail_silently_reach_the_mailer(settings):
     settings.EMAIL_BACKEND = compat.BRIDGE
     settings.MAILERS = {"default": {"OPTIONS": {"host": "x"}}}
     connection = django.core.mail.get_connection(username="me", password="p", fail_silently=True)
     backend = connection.backend
     assert (backend.username, backend.password, backend.fail_silently) == ("me", "p", True)
+
+
+def test_what_was_not_given_leaves_the_options_alone(settings, sink):
+    options = {"host": "127.0.0.1", "port": sink.port, "fail_silently": True, "username": "me"}
+    settings.EMAIL_BACKEND = compat.BRIDGE
+    settings.MAILERS = {"default": {"OPTIONS": options}}
+    backend = django.core.mail.get_connection(username=None, password=None).backend
+    assert (backend.username, backend.fail_silently) == ("me", True)
 
 
 def test_our_functions_do_not_pass_it(bridge):

@@ -88,6 +88,12 @@ def test_fail_silently_on_a_target(found):
     assert found(mailers) == [("mailqueue.W001", "smtp")]
 
 
+def test_fail_silently_on_the_way_to_a_target(found):
+    middle = {"BACKEND": QUEUE, "OPTIONS": {"using": "smtp", "fail_silently": True}}
+    mailers = {"default": queue("middle"), "middle": middle, "smtp": smtp()}
+    assert found(mailers) == [("mailqueue.W001", "middle")]
+
+
 @pytest.mark.parametrize("entry", [{}, {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}])
 def test_smtp_target_without_timeout(found, entry):
     mailers = {"default": queue("smtp"), "smtp": {**entry, "OPTIONS": {"host": "x"}}}

@@ -83,6 +83,17 @@ def test_connection(function, args):
     assert mail.outbox[0].sent_using == "other"
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_messages_carry_the_connection_given_and_no_other():
+    connection = mailers.default
+    for function, args in FUNCTIONS:
+        function(*args, connection=connection)
+    for function, args in FUNCTIONS:
+        function(*args)
+    carried = [message.connection for message in mail.outbox]
+    assert carried == [connection] * 4 + [None] * 4
+
+
 @pytest.mark.parametrize(("function", "args"), WITH_LOGIN)
 def test_login(function, args):
     [(text, file)] = recorded(lambda: function(*args, auth_user="me", auth_password="secret"))
