@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from email.message import Message, MIMEPart
 from email.mime.base import MIMEBase
-from email.policy import Policy
+from email.policy import EmailPolicy, Policy
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -128,11 +128,29 @@ def render(owner: type[EmailMessage], message: EmailMessage, policy: Policy) -> 
     return email.message_from_bytes(legacy.as_bytes(), policy=policy)
 
 
-def as_smtp_bytes(message: EmailMessage) -> bytes:
-    """Render any Django message with the line ends of RFC 5321."""
+def as_smtp_bytes(message: EmailMessage, policy: "EmailPolicy[Any]" = email.policy.SMTP) -> bytes:
+    """Render any Django message with the line ends of RFC 5321, or as another `policy` has it."""
     if HAS_POLICY:
-        return message.message(policy=email.policy.SMTP).as_bytes()
-    return message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+        rendered: bytes = message.message(policy=policy).as_bytes()
+        return rendered
+    legacy: bytes = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+    if policy.utf8:
+        return _with_utf8_headers(message, email.message_from_bytes(legacy, policy=policy))
+    if policy.cte_type == "7bit":
+        reparsed: bytes = email.message_from_bytes(legacy, policy=policy).as_bytes()
+        return reparsed
+    return legacy
+
+
+def _with_utf8_headers(message: EmailMessage, parsed: Any) -> bytes:
+    """Put back the addresses that Django 5.2 writes in a form that is none."""
+    names = {"From": [message.from_email], "To": message.to, "Cc": message.cc}
+    for name, addresses in {**names, "Reply-To": message.reply_to}.items():
+        value = message.extra_headers.get(name) or ", ".join(map(str, addresses))
+        if name in parsed and not str(value).isascii():
+            parsed.replace_header(name, str(value))
+    rendered: bytes = parsed.as_bytes()
+    return rendered
 
 
 class _LegacyPart(MIMEBase):

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.mail import EmailMessage
-from django.core.mail.utils import DNS_NAME
 from django.utils.functional import cached_property
 
 from mailqueue import compat
-from mailqueue.backends.base import BaseEmailBackend
+from mailqueue.delivery.outcome import Outcomes
 from mailqueue.mail.addresses import addr_spec
 from mailqueue.mail.deprecation import warn_external_use
 from mailqueue.mail.exceptions import InvalidMailer
-from mailqueue.mail.headers import check_headers
+from mailqueue.smtp.batch import Batch
+from mailqueue.smtp.care import Care
+from mailqueue.smtp.client import Client
+from mailqueue.smtp.keeping import Keeping
+from mailqueue.smtp.rendering import render
 
 LEGACY_SETTINGS = {
     "host": "EMAIL_HOST",
@@ -32,11 +35,12 @@ LEGACY_SETTINGS = {
 Refused = dict[str, tuple[int, bytes]]  # address -> reply, as smtplib has it
 
 
-class EmailBackend(BaseEmailBackend):
-    """One connection to an SMTP server, with the options and the behaviour of Django's.
+class EmailBackend(Keeping):
+    """A connection to an SMTP server, with the options of Django's backend and those of ``Care``.
 
-    After ``send_messages()``, ``refused`` holds for each message the recipients that the server
-    refused while it took others; smtplib knows them, and Django drops them.
+    ``deliver()`` tells what became of each recipient; ``send_messages()`` behaves as Django's.
+    After it, ``refused`` holds for each message the recipients that the server refused while it
+    took others; smtplib knows them, and Django drops them.
     """
 
     def __init__(
@@ -58,7 +62,13 @@ class EmailBackend(BaseEmailBackend):
                 "Directly creating EmailBackend instances is deprecated. Use mail.mailers instead.",
                 through="mailqueue.backends.",
             )
+        try:
+            self.care = Care.pop_from(kwargs)
+        except ValueError as error:
+            raise InvalidMailer(str(error), alias=kwargs.get("alias")) from error
         super().__init__(**kwargs)
+        self.window = self.care.pipeline_window
+        self.max_messages = self.care.max_messages
         self.host = host
         self.port = port
         self.username = username
@@ -69,9 +79,7 @@ class EmailBackend(BaseEmailBackend):
         self.ssl_keyfile = ssl_keyfile
         self.ssl_certfile = ssl_certfile
         self.fail_silently = fail_silently
-        self.connection: smtplib.SMTP | None = None
         self.refused: list[Refused] = []
-        self._partial_connection: smtplib.SMTP | None = None
         self._lock = threading.RLock()
         if self.alias is None:
             self._take_legacy_settings()
@@ -88,6 +96,10 @@ class EmailBackend(BaseEmailBackend):
                 "The 'use_ssl' and 'use_tls' OPTIONS are incompatible. "
                 "Set at most one of them to True.",
                 alias=self.alias,
+            )
+        if self.care.oauth_token and (self.password or not self.username):
+            raise InvalidMailer(
+                "'oauth_token' needs 'username' and no 'password' in OPTIONS.", alias=self.alias
             )
         if self.port is None:
             self.port = 465 if self.use_ssl else 587 if self.use_tls else 25
@@ -114,65 +126,30 @@ class EmailBackend(BaseEmailBackend):
         if self.ssl_certfile or self.ssl_keyfile:
             context = ssl.SSLContext(protocol=ssl.PROTOCOL_TLS_CLIENT)
             context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)  # type: ignore[arg-type]
+            context.load_default_certs()  # without them no server can be verified
             return context
         return ssl.create_default_context()
 
-    def open(self) -> bool | None:
-        """Connect, unless connected; tell whether it was needed, or None if it failed silently."""
-        if self.connection:
-            return False
-        if self._partial_connection is not None:
-            self._close_connection(self._partial_connection)
-            self._partial_connection = None
-        try:
-            self._partial_connection = self._connect()
-            if self.use_tls and not self.use_ssl:
-                self._partial_connection.starttls(context=self.ssl_context)
-            if self.username and self.password:
-                self._partial_connection.login(self.username, self.password)
-        except OSError:
-            if not self.fail_silently:
-                raise
-            return None
-        self.connection, self._partial_connection = self._partial_connection, None
-        return True
+    def deliver(self, messages: Sequence[EmailMessage]) -> list[Outcomes]:
+        """Send all; tell for each message what became of each of its recipients.
 
-    def _connect(self) -> smtplib.SMTP:
-        # Without local_hostname smtplib looks the name up each time.
-        options: dict[str, Any] = {"local_hostname": DNS_NAME.get_fqdn()}
-        if self.timeout is not None:
-            options["timeout"] = self.timeout
-        if self.use_ssl:
-            options["context"] = self.ssl_context
-        return self.connection_class(self.host, self.port, **options)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        """Close the connection."""
-        try:
-            if self._partial_connection is not None:
-                self._close_connection(self._partial_connection)
-        finally:
-            self._partial_connection = None
-        try:
-            if self.connection is not None:
-                self._close_connection(self.connection)
-        finally:
-            self.connection = None
-
-    def _close_connection(self, connection: smtplib.SMTP) -> None:
-        try:
-            connection.quit()
-        except (ssl.SSLError, smtplib.SMTPServerDisconnected):
-            # The server was faster, or TLS ended before QUIT was answered.
-            connection.close()
-        except smtplib.SMTPException:
-            if not self.fail_silently:
-                raise
+        Failures are outcomes and raise nothing. What was not started when a connection was lost
+        goes over a new one. The connection is closed afterwards unless ``open()`` was called.
+        """
+        with self._lock:
+            kept = self._kept_open
+            try:
+                return [delivery.outcomes for delivery in Batch(self, messages).run()]
+            finally:
+                self._kept_open = kept
+                if not kept:
+                    self._part()
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Send all over one connection; return the number that the server took.
 
-        The connection is closed afterwards if it was opened here. `fail_silently` hides errors of
+        All are tried before the first error is raised. The connection is closed afterwards if it
+        was opened here. `fail_silently` hides errors of
         connecting and SMTP errors, no others.
         """
         if not email_messages:
@@ -183,10 +160,21 @@ class EmailBackend(BaseEmailBackend):
                 return 0
             self.refused = []
             try:
-                return sum(self._send(message) for message in email_messages)
+                messages = list(email_messages)  # it may be an iterator
+                if len(messages) > 1 and isinstance(self.connection, Client):
+                    return self._send_all(messages)
+                return sum(self._send(message) for message in messages)
             finally:
                 if opened:
                     self.close()
+
+    def _send_all(self, messages: Sequence[EmailMessage]) -> int:
+        deliveries = Batch(self, messages, utf8=False).run()
+        self.refused = [delivery.refused for delivery in deliveries]
+        for delivery in deliveries:
+            if delivery.error and not (self.fail_silently and isinstance(delivery.error, OSError)):
+                raise delivery.error
+        return sum(bool(each.outcomes) and each.error is None for each in deliveries)
 
     def _send(self, message: EmailMessage) -> bool:
         if not message.recipients():
@@ -208,8 +196,7 @@ class EmailBackend(BaseEmailBackend):
         """
         sender = self.prep_address(message.from_email)
         recipients = [self.prep_address(address) for address in message.recipients()]
-        data = compat.as_smtp_bytes(message)
-        check_headers(message)  # a message of Django's own class has not done it
+        data = render(message)
         assert self.connection is not None  # noqa: S101 (open() was called)
         return self.connection.sendmail(sender, recipients, data)
 

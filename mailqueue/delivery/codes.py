@@ -56,7 +56,11 @@ _SUBJECTS = {  # RFC 3463 section 3, RFC 7505; more exact than the basic code
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?!\S)")
 _RATE = re.compile(r"\brate\b|\bratelimit|throttl|too many", re.IGNORECASE)
 _GREYLIST = re.compile(r"gr[ae]y-?list", re.IGNORECASE)
-_QUEUE_ID = re.compile(r"\b(?:queued as|id=|queued mail for delivery|ok:?)\s*<?([\w.@+/-]{4,200})")
+_QUEUE_IDS = (  # there is no rule; Postfix, Exim, SES and others
+    re.compile(r"\bqueued as:? <?([\w.@+-]{1,100})", re.IGNORECASE),
+    re.compile(r"\bid=<?([\w.@+-]{1,100})", re.IGNORECASE),
+    re.compile(r"^(?:2\.\d\.\d )?ok:? ([\w.@+-]{8,100})$", re.IGNORECASE),
+)
 
 
 def read(stage: Stage, code: int, text: str | bytes = "") -> Outcome:
@@ -89,9 +93,11 @@ def enhanced_code(text: str) -> str | None:
 
 
 def queue_id(text: str) -> str | None:
-    """Find the server's own name of a message in the text that accepted it; there is no rule."""
-    found = _QUEUE_ID.search(text) or _QUEUE_ID.search(text.lower())
-    return text[found.start(1) : found.end(1)] if found else None
+    """Find the server's own name of a message in the text that accepted it."""
+    for pattern in _QUEUE_IDS:
+        if found := pattern.search(text):
+            return found[1]
+    return None
 
 
 def _kind(stage: Stage, code: int, subject: str, text: str) -> Kind:

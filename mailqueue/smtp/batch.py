@@ -1,0 +1,170 @@
+"""Many messages over one connection, or as many as it takes: connect, render, send."""
+
+import smtplib
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from django.core.mail import EmailMessage
+from django.utils.encoding import punycode
+
+from mailqueue.delivery import codes
+from mailqueue.delivery.outcome import Kind, Outcome, Stage
+from mailqueue.delivery.replies import classify
+from mailqueue.smtp.client import Client
+from mailqueue.smtp.dialogue import Closing
+from mailqueue.smtp.rendering import render
+from mailqueue.smtp.reply import OutOfStep
+from mailqueue.smtp.transaction import Extensions, Mail, Transaction
+
+
+class Mailer(Protocol):
+    """What a batch needs of the backend."""
+
+    window: int  # of pipelining; 0 once a server was found to lie about it
+    max_messages: int
+
+    def ready(self) -> Client:
+        """Return a connection that mail may go over; raises what connecting raises."""
+        ...
+
+    def prep_address(self, address: Any, force_ascii: bool = True) -> str: ...
+
+
+class Delivery:
+    """One message, and what became of it so far."""
+
+    def __init__(self, message: EmailMessage) -> None:
+        self.message = message
+        self.recipients = list(dict.fromkeys(message.recipients()))
+        self.outcomes: dict[str, Outcome] = {}
+        self.refused: dict[str, tuple[int, bytes]] = {}  # by name, as smtplib has it
+        self.error: Exception | None = None  # what smtplib would have raised
+
+    @property
+    def open(self) -> list[str]:
+        """The recipients without an outcome."""
+        return [name for name in self.recipients if name not in self.outcomes]
+
+    def fail(self, error: Exception) -> None:
+        """Give the outcome of an error to all that have none."""
+        self.error = error
+        self.outcomes |= _outcomes(error, self.open, self.message)
+
+
+class Batch:
+    """Deliver messages, each recipient at most once but for those that are ambiguous."""
+
+    def __init__(
+        self, mailer: Mailer, messages: Sequence[EmailMessage], *, utf8: bool = True
+    ) -> None:
+        self.mailer = mailer
+        self.utf8 = utf8  # whether an address may need SMTPUTF8
+        self.deliveries = [Delivery(message) for message in messages]
+
+    def run(self) -> list[Delivery]:
+        """Send all; what was never started goes over a new connection when one is lost."""
+        failures = 0  # in a row, without any answer about a message
+        while any(each.open for each in self.deliveries):
+            before = self._answered()
+            try:
+                client = self.mailer.ready()
+            except Exception as error:  # noqa: BLE001 (an outcome)
+                self._fail(error)
+                break
+            ended = self._send(client, 0 if failures else self.mailer.window)
+            if ended is not None and not isinstance(ended, OSError):
+                self._fail(ended)  # not about SMTP: someone wants this to end
+            elif self._answered() > before:
+                failures = 0
+            elif ended is None or isinstance(ended, Closing):
+                self._fail(ended or OutOfStep("expected an answer to a message, got none"))
+            else:
+                failures += 1
+                self._lost(ended, failures)
+        return self.deliveries
+
+    def _lost(self, error: OSError, failures: int) -> None:
+        """Decide who goes on after a connection that brought nothing."""
+        if isinstance(error, TimeoutError | OutOfStep):
+            self.mailer.window = 0  # it may be that the server cannot do what it offers
+        if failures == 2:  # twice, and without pipelining: it may be this message
+            self._fail(error, only=1)
+        elif failures > 2:
+            self._fail(error)
+
+    def _fail(self, error: Exception, *, only: int | None = None) -> None:
+        for delivery in [each for each in self.deliveries if each.open][:only]:
+            delivery.fail(error)
+
+    def _answered(self) -> int:
+        return sum(
+            outcome.kind is not Kind.AMBIGUOUS
+            for delivery in self.deliveries
+            for outcome in delivery.outcomes.values()
+        )
+
+    def _send(self, client: Client, window: int) -> Exception | None:
+        started: list[tuple[Delivery, dict[str, str], Transaction]] = []
+        error = client.run(self._transactions(client, started), window=window)
+        for delivery, addresses, transaction in started:
+            transaction.reopen()
+            for name in delivery.open:
+                if outcome := transaction.outcomes.get(addresses[name]):
+                    delivery.outcomes[name] = outcome
+                    lost = error if outcome.kind is Kind.AMBIGUOUS else None
+                    delivery.error = transaction.error() or lost or delivery.error
+            delivery.refused |= transaction.refused()
+        return error
+
+    def _transactions(self, client: Client, started: list[Any]) -> Iterator[Transaction]:
+        waiting = (each for each in self.deliveries if each.open)
+        for delivery in islice(waiting, self.mailer.max_messages - client.count):
+            try:
+                addresses, made = self._prepare(delivery, client.offered)
+            except Exception as error:  # noqa: BLE001 (an outcome)
+                delivery.fail(error)
+                continue
+            started.append((delivery, addresses, made))
+            yield made
+
+    def _prepare(
+        self, delivery: Delivery, offered: Extensions
+    ) -> tuple[dict[str, str], Transaction]:
+        sender = self._address(delivery.message.from_email, offered)
+        addresses = {name: self._address(name, offered) for name in delivery.open}
+        recipients = list(dict.fromkeys(addresses.values()))
+        utf8 = not all(address.isascii() for address in (sender, *recipients))
+        content = render(delivery.message, utf8=utf8, eight_bit=offered.eight_bit)
+        eight_bit = not content.isascii()
+        if 0 < offered.most_bytes < len(content):
+            raise smtplib.SMTPSenderRefused(552, b"5.3.4 bigger than the server takes", sender)
+        if eight_bit and not offered.eight_bit:
+            raise smtplib.SMTPDataError(554, b"5.6.3 8BITMIME is needed and not offered")
+        mail = Mail(sender, recipients, content, eight_bit=eight_bit, utf8=utf8)
+        return addresses, Transaction(mail, offered)
+
+    def _address(self, address: Any, offered: Extensions) -> str:
+        """Prepare it for ASCII if that can be, since more servers take it (RFC 6531 3.1)."""
+        try:
+            return self.mailer.prep_address(address)
+        except ValueError:
+            unicode = self.mailer.prep_address(address, force_ascii=False) if self.utf8 else ""
+            local, _, domain = unicode.rpartition("@")
+            if local.isascii():
+                raise
+        if not offered.utf8:
+            raise smtplib.SMTPSenderRefused(553, b"5.6.7 SMTPUTF8 is needed, not offered", unicode)
+        return f"{local}@{punycode(domain)}"
+
+
+def _outcomes(
+    error: Exception, recipients: Sequence[str], message: EmailMessage
+) -> dict[str, Outcome]:
+    if isinstance(error, Closing):
+        outcome = codes.read(Stage.SENDER, error.smtp_code, error.smtp_error)
+    elif isinstance(error, OutOfStep):
+        outcome = codes.outcome(Kind.TRANSIENT, Stage.SENDER, "answers out of step")
+    else:
+        return classify(error, recipients, message)
+    return dict.fromkeys(recipients, outcome)

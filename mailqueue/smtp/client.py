@@ -1,0 +1,176 @@
+"""One connection: its age, its health, and how it runs transactions."""
+
+import os
+import smtplib
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mailqueue.delivery.outcome import Stage
+from mailqueue.smtp.chunking import chunked
+from mailqueue.smtp.dialogue import Closing, Dialogue
+from mailqueue.smtp.pipelining import lockstep, pipelined
+from mailqueue.smtp.transaction import Command, Extensions, Mail, Transaction
+
+TIMEOUT = 60.0  # seconds for each step; smtplib's own default is for ever
+FAREWELL = 5.0  # seconds for the answer to QUIT, which nobody needs
+PROBE_AFTER = 10.0  # seconds without a command; relays hang up on the idle
+
+if TYPE_CHECKING:
+    _SMTP = smtplib.SMTP
+else:
+    _SMTP = object
+
+NOOP = Command(Stage.CONNECT, b"NOOP\r\n")
+
+
+class Client(_SMTP):
+    """Mixed into smtplib's classes, which connect and start TLS and AUTH."""
+
+    sock: socket.socket | None
+    esmtp_features: dict[str, str]
+
+    final_timeout: float | None = None  # seconds for the answer to a message; None: as any other
+    count = 0  # transactions run so far
+    _dialogue: Dialogue | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.pid = os.getpid()
+        self.opened_at = self.used_at = time.monotonic()
+        super().__init__(*args, **kwargs)
+
+    def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
+        if not isinstance(timeout, int | float) and socket.getdefaulttimeout() is None:
+            timeout = TIMEOUT  # it was not given
+        sock: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        # A message is more than one packet: its last part must not wait for the first one's ACK.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    @property
+    def offered(self) -> Extensions:
+        """What the server offers, after its EHLO."""
+        self.ehlo_or_helo_if_needed()
+        return Extensions.of(self.esmtp_features)
+
+    @property
+    def inherited(self) -> bool:
+        """Whether it belongs to the process that this one was forked from."""
+        return self.pid != os.getpid()
+
+    def usable(self, *, max_messages: int, max_age: float) -> bool:
+        """Tell if more mail may go over it; asks the server when it was idle."""
+        now = time.monotonic()
+        if self.sock is None or self.inherited:
+            return False
+        if self.count >= max_messages or now - self.opened_at >= max_age:
+            return False
+        if now - self.used_at < PROBE_AFTER:
+            return True
+        try:
+            self._talk().ask(NOOP)
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, OSError):
+                raise
+            return False
+        self.used_at = now
+        return True
+
+    def run(self, transactions: Iterable[Transaction], *, window: int) -> Exception | None:
+        """Run them, with up to `window` mails out without an answer (0: no pipelining at all).
+
+        Return what ended the connection before its time, if anything did. Then transactions may
+        be left open: of them, those that the server may have accepted are ambiguous, and the
+        others were not started. After any exception the connection is closed.
+        """
+        try:
+            self._run(self._counted(transactions), window)
+        except BaseException as error:
+            if self._dialogue is not None and not isinstance(error, Closing):
+                for transaction in self._dialogue.lost():
+                    transaction.lose()
+            self.close()
+            if not isinstance(error, Exception):
+                raise
+            return error
+        self.used_at = time.monotonic()
+        return None
+
+    def part(self) -> None:
+        """Say QUIT where that can be said, and close."""
+        try:
+            if self.sock is not None and not self.inherited:
+                self.sock.settimeout(FAREWELL)
+                self.quit()
+        except OSError:
+            pass
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the socket without a word."""
+        self._dialogue = None
+        super().close()
+
+    def sendmail(
+        self,
+        from_addr: str,
+        to_addrs: Any,
+        msg: Any,
+        mail_options: Any = (),
+        rcpt_options: Any = (),
+    ) -> dict[str, tuple[int, bytes]]:
+        """Do what smtplib does, pipelined if that is offered; after any other error, be closed."""
+        recipients = [to_addrs] if isinstance(to_addrs, str) else list(to_addrs)
+        if mail_options or rcpt_options or isinstance(msg, str) or not self.offered.pipelining:
+            return self._sendmail(from_addr, recipients, msg, mail_options, rcpt_options)
+        mail = Mail(from_addr, recipients, msg, eight_bit=not msg.isascii())
+        transaction = Transaction(mail, self.offered)
+        error = self.run([transaction], window=1) or transaction.error()
+        if error is not None:
+            raise error
+        return transaction.refused()
+
+    def _sendmail(self, *arguments: Any) -> dict[str, tuple[int, bytes]]:
+        self.count += 1
+        try:
+            return super().sendmail(*arguments)
+        except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
+            raise  # the server answered
+        except BaseException:
+            self.close()  # its answer may still come, and would be taken for the next one
+            raise
+        finally:
+            self.used_at = time.monotonic()
+
+    def _run(self, transactions: Iterator[Transaction], window: int) -> None:
+        offered = self.offered
+        dialogue = self._talk()
+        if window < 1 or not offered.pipelining:
+            lockstep(dialogue, transactions)
+        elif window < 2 or not offered.chunking:
+            pipelined(dialogue, transactions)
+        else:
+            chunked(dialogue, transactions, window=window)
+
+    def _counted(self, transactions: Iterable[Transaction]) -> Iterator[Transaction]:
+        for transaction in transactions:
+            self.count += 1
+            yield transaction
+
+    def _talk(self) -> Dialogue:
+        if self.sock is None:
+            raise smtplib.SMTPServerDisconnected("please run connect() first")
+        if self._dialogue is None:
+            final = self.sock.gettimeout() if self.final_timeout is None else self.final_timeout
+            self._dialogue = Dialogue(self.sock, final_timeout=final)
+        return self._dialogue
+
+
+@cache
+def with_care(base: type[smtplib.SMTP]) -> type[smtplib.SMTP]:
+    """Mix a class of smtplib, or one made from it, with ours."""
+    return type(base.__name__, (Client, base), {})
