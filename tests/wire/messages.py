@@ -80,6 +80,12 @@ def legacy_message() -> MIMEMultipart:
     return inner
 
 
+def named_header() -> MIMEText:
+    part = MIMEText("text", "plain", "utf-8")
+    part["Content-Description"] = Header("Bjørn " * 9, "utf-8", header_name="Content-Description")
+    return part
+
+
 def mime_part() -> email.message.MIMEPart:
     part = email.message.MIMEPart()
     part.set_content(PNG, maintype="image", subtype="png", disposition="inline", cid="<x@y>")
@@ -202,6 +208,7 @@ else:
         "related": lambda: with_(multi(attachments=[image()]), mixed_subtype="related"),
         "other alternative": lambda: with_(multi(), alternative_subtype="x-other"),
         "number as header": lambda: plain(headers={"X-Priority": 1, "X-Float": 1.5}),
+        "named header": lambda: with_(plain(), attachments=[named_header()]),
         "header object": lambda: plain(headers={"X-H": Header("ä", "latin-1")}),
     }
 
