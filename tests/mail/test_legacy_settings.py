@@ -75,6 +75,12 @@ def test_a_path_that_is_no_folder(legacy_settings, tmp_path):
         filebased.EmailBackend(file_path=tmp_path / "file")
 
 
+def test_they_are_gone_beside_mailers(settings):
+    settings.MAILERS = {"default": {"BACKEND": LOCMEM}}
+    with pytest.raises(AttributeError, match="EMAIL_PORT setting is not available when MAILERS"):
+        smtp.EmailBackend(host="x")
+
+
 def test_get_connection_takes_a_path(legacy_settings):
     legacy_settings(EMAIL_BACKEND=SMTP)
     assert type(get_connection(LOCMEM)) is locmem.EmailBackend
