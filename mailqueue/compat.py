@@ -96,7 +96,12 @@ def mailers_setting() -> Mapping[str, Any]:
 
 
 def legacy_setting(name: str) -> Any:
-    """Return an ``EMAIL_*`` setting without the warning that is for its author, not its reader."""
+    """Return an ``EMAIL_*`` setting without the warning that is for its author, not its reader.
+
+    Raise AttributeError beside MAILERS, as reading the setting itself does from 6.1.
+    """
+    if hasattr(settings, "MAILERS"):
+        raise AttributeError(f"The {name} setting is not available when MAILERS is defined.")
     return getattr(settings._wrapped, name, None)
 
 
