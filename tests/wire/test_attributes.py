@@ -9,13 +9,14 @@ from email.headerregistry import Address
 from typing import Any
 
 import pytest
+from anymail.backends.test import EmailBackend as AnymailBackend
 from anymail.message import AnymailMessage
 from django.utils.functional import lazystr
 
 from mailqueue.errors import DecodeError, EncodeError
 from mailqueue.wire.attributes import ANYMAIL, check_names, default_attributes
 from mailqueue.wire.codec import decode
-from tests.wire.messages import plain, with_
+from tests.wire.messages import PNG, plain, with_
 from tests.wire.render import data_of, through_the_wire
 
 
@@ -80,6 +81,33 @@ def test_anymails_attributes_are_carried_by_default() -> None:
         assert getattr(rebuilt, name) == getattr(message, name)
     for name in set(ANYMAIL) - {"metadata", "send_at", "merge_data", "tags", "track_opens"}:
         assert not hasattr(rebuilt, name)  # anymail's word for "not set" does not travel
+
+
+def given_to_the_esp(message: Any) -> tuple[str, list[dict[str, Any]]]:
+    """Return what an anymail backend makes of a message: its parameters and attachments."""
+    AnymailBackend().send_messages([message])
+    params = dict(message.anymail_test_params)
+    files = [
+        {name: value for name, value in vars(part).items() if name != "_attachment"}
+        for part in params.pop("attachments")
+    ]
+    return repr(params), files
+
+
+def test_an_anymail_backend_sends_the_same() -> None:
+    message = AnymailMessage("Sübject", "Body", '"Ä, B" <from@example.test>', ["to@example.test"])
+    message.attach_alternative("<img src='cid:x'>", "text/html")
+    message.attach_inline_image(PNG, "logo.png", subtype="png")
+    message.attach("ä.csv", "a;b", "text/csv")
+    message.metadata = {"order": 7}
+    message.esp_extra = {"nested": [{"a": None}]}
+    message.reply_to = ["reply@example.test"]
+    message.extra_headers = {"X-One": "1", "Date": "d", "Message-ID": "<i@x>"}
+    rebuilt = through_the_wire(message, attributes=default_attributes())
+    params, files = given_to_the_esp(rebuilt)
+    assert (params, files) == given_to_the_esp(message)
+    assert "nested" in params
+    assert len(files) == 2
 
 
 @pytest.mark.parametrize("name", ["send", "body", "_private", "a b", "recipients", "alternatives"])

@@ -69,6 +69,13 @@ def test_lone_surrogates_arrive() -> None:
     assert through_the_wire(message).subject == message.subject
 
 
+def test_a_plain_message_is_not_rendered_to_be_carried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rendering takes a hundred times as long as carrying."""
+    for cls in (mail.EmailMessage, mail.EmailMultiAlternatives):
+        monkeypatch.setattr(cls, "message", lambda self: pytest.fail("rendered"))
+    data_of(multi(attachments=[("m.eml", plain(), "message/rfc822")]))
+
+
 def test_lazy_strings_take_the_language_of_the_caller() -> None:
     message = plain(subject=gettext_lazy("Yes"), to=[lazystr("a@example.test")])
     with translation.override("de"):
