@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from celery import Celery, current_app
+from django.conf import settings
 
 DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
 
@@ -37,22 +38,24 @@ def project_app() -> Celery | None:
 
 @functools.cache
 def mail_app() -> Celery:
-    """Make the Celery app of a project that has none; `worker` runs the same one.
-
-    Django settings named ``CELERY_...`` win over what is chosen here.
-    """
+    """Make the Celery app of a project that has none; `worker` runs the same one."""
     app = Celery("mailqueue", set_as_current=False)
-    app.add_defaults(mail_app_defaults)
-    app.config_from_object("django.conf:settings", namespace="CELERY")
+    app.config_from_object(mail_app_settings())
     return app
 
 
-def mail_app_defaults() -> dict[str, Any]:
-    """Return the Celery settings that delivering mail asks for."""
-    url = os.environ.get("MAILQUEUE_BROKER_URL", DEFAULT_BROKER_URL)
-    return {
+def mail_app_settings() -> dict[str, Any]:
+    """Return the Celery settings that delivering mail asks for, under Django's ``CELERY_...``."""
+    prefix = "CELERY_"
+    chosen = {
+        name.removeprefix(prefix).lower(): getattr(settings, name)
+        for name in dir(settings)
+        if name.startswith(prefix)
+    }
+    url = os.environ.get("MAILQUEUE_BROKER_URL") or DEFAULT_BROKER_URL
+    defaults = {
         "broker_url": url,
-        "broker_transport_options": worker_transport_options(url),
+        "broker_transport_options": worker_transport_options(chosen.get("broker_url", url)),
         "broker_connection_retry_on_startup": True,
         # A closed channel (RabbitMQ's consumer_timeout) must not end the worker.
         "broker_channel_error_retry": True,
@@ -65,6 +68,7 @@ def mail_app_defaults() -> dict[str, Any]:
         "task_store_errors_even_if_ignored": False,
         "accept_content": ["json"],
     }
+    return defaults | chosen
 
 
 def worker_transport_options(url: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from django.test import override_settings
 
 from mailqueue import tasks
 from mailqueue.backends.queue import EmailBackend
-from mailqueue.broker import app as broker_app
 from mailqueue.broker.dead import peek
 from mailqueue.broker.publish import publisher
 from mailqueue.mail import mailers
@@ -144,24 +143,6 @@ def test_the_connection_is_kept_between_tasks(project, sink):
         send("a@example.test")
         tasks.deliver(queued(project))
     assert {mail.connection for mail in sink.mails} == {1}
-
-
-def test_a_project_without_celery_gets_an_app_for_mail(monkeypatch):
-    from celery import _state
-
-    monkeypatch.setattr(_state._tls, "current_app", None)
-    monkeypatch.setattr(_state, "default_app", None)
-    monkeypatch.setenv("MAILQUEUE_BROKER_URL", "redis://127.0.0.1:1/0")
-    broker_app.mail_app.cache_clear()
-    broker_app.app_at_startup.cache_clear()
-    try:
-        carrier = broker_app.carrier()
-        assert carrier.main == "mailqueue"
-        assert carrier.conf.broker_url == "redis://127.0.0.1:1/0"
-        assert carrier.conf.worker_prefetch_multiplier == 1
-    finally:
-        broker_app.mail_app.cache_clear()
-        broker_app.app_at_startup.cache_clear()
 
 
 def test_nothing_of_a_mail_shows_in_the_headers_of_its_task(project):
