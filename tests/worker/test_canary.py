@@ -156,7 +156,7 @@ def test_no_canary_is_found_anywhere(folder, worker, broker_url, redis_url, queu
         check=True,
     )
     assert stall.reached.wait(60)
-    inspect = app.control.inspect(timeout=5)
+    inspect = app.control.inspect(timeout=2)
     places = {
         "inspect": repr([inspect.active(), inspect.reserved(), inspect.stats(), inspect.conf()]),
         "Redis while it is sent": dump_of_redis(redis_url),
