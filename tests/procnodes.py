@@ -144,20 +144,6 @@ def redis_process(folder: Path) -> RedisProcess:
 class RabbitProcess(RabbitMQContainer):
     port = property(lambda self: self._container.port)
     url = property(lambda self: self.host_url)
-    vhost = "%2f"
-
-    def ctl(self, *arguments: str) -> str:
-        """Run rabbitmqctl on this node."""
-        process = self._container
-        code, output = process.exec_run([rabbitmq_tool("rabbitmqctl") or "", *arguments])
-        assert code == 0, output.decode()
-        return str(output.decode())
-
-    def add_vhost(self) -> None:
-        """Give the next test an empty vhost; `url` names it."""
-        self.vhost = uuid.uuid4().hex
-        self.ctl("-q", "add_vhost", self.vhost)
-        self.ctl("-q", "set_permissions", "-p", self.vhost, "guest", ".*", ".*", ".*")
 
     def stop(self) -> None:
         self._container.remove()

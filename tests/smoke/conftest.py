@@ -14,6 +14,7 @@ from celery import Celery, _state
 from pytest_celery import CeleryTestWorker, CeleryWorkerCluster, CeleryWorkerContainer
 
 from mailqueue.broker.publish import publisher_of
+from mailqueue.demo.broker import remove_queues
 from mailqueue.demo.sink import Sink
 from tests.procnodes import (
     Process,
@@ -45,7 +46,7 @@ def default_redis_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 @pytest.fixture(scope="session")
 def rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitProcess]:
-    """Run one node for all tests, since it takes ten seconds to start; each gets its own vhost."""
+    """Run one node for all tests, since it takes ten seconds to start."""
     need_rabbitmq()
     node = rabbitmq_process(tmp_path_factory.mktemp("rabbitmq"))
     try:
@@ -57,7 +58,7 @@ def rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitPr
 
 @pytest.fixture
 def default_rabbitmq_broker(rabbitmq_node: RabbitProcess) -> RabbitProcess:
-    rabbitmq_node.add_vhost()
+    remove_queues(rabbitmq_node.url, "mailqueue", "mailqueue.dead")
     return rabbitmq_node
 
 
