@@ -121,7 +121,8 @@ SENDING = """
 import django
 django.setup()
 from django.conf import settings
-settings.MAILERS = {**settings.MAILERS, "default": settings.MAILERS["smtp"]}
+queue = settings.MAILERS["default"]
+settings.MAILERS = {**settings.MAILERS, "default": settings.MAILERS["smtp"], "queue": queue}
 from django.core import mail as django_mail
 from mailqueue import mail
 args = ("S", "B", "f@example.test", ["a@example.test"])
@@ -137,6 +138,11 @@ for using in [None, "smtp", "django", "left out"]:
 assert django_mail.send_mail(*args) == 1
 assert django_mail.EmailMessage(*args).send() == 1
 django_mail.mail_admins("S", "B")
+
+from mailqueue.testing import queue_in_memory
+with queue_in_memory() as deliver:
+    assert mail.send_mail(*args, using="queue") == 1
+    assert deliver() == 1
 print("sent")
 """
 
@@ -181,4 +187,4 @@ def test_outside_of_a_test_run_mail_leaves(project):
 
 def test_sending_warns_about_nothing(project, sink):
     assert run(project, "-c", SENDING, port=sink.port) == "sent\n"
-    assert len(sink.mails) == 4 * 7 + 3
+    assert len(sink.mails) == 4 * 7 + 3 + 1
