@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import shared_task, signals
 from celery.exceptions import Reject
+from django.core.exceptions import ImproperlyConfigured
 
 from mailqueue.broker.publish import TASK, publisher
 from mailqueue.broker.queues import prepare_worker
@@ -13,7 +14,6 @@ from mailqueue.delivery.batch import park_whole, process
 from mailqueue.delivery.connections import connections
 from mailqueue.errors import PublishError
 from mailqueue.lanes import queue_names
-from mailqueue.mail.exceptions import InvalidMailer
 
 
 @shared_task(
@@ -45,11 +45,12 @@ def deliver(batch: str) -> None:
 def add_queues(instance: Any, **kwargs: Any) -> None:
     """Let a worker know our queues, before it decides which to consume (``-Q``, or all).
 
-    A worker whose MAILERS is wrong does not start; Celery would swallow any other exception.
+    A worker whose MAILERS or SECRET_KEY is wrong does not start. Celery would swallow any other
+    exception.
     """
     try:
         names = queue_names()
-    except InvalidMailer as error:
+    except ImproperlyConfigured as error:
         raise SystemExit(f"mailqueue: {error}") from None
     prepare_worker(instance.app, names)
     instance.app.steps["consumer"].add(Screen)

@@ -104,6 +104,14 @@ def test_a_project_with_celery_needs_to_discover_tasks(project, sink):
         worker.remove()
 
 
+def test_a_worker_without_secret_key_does_not_start(project):
+    shop, values = project
+    shop.write(settings=SETTINGS.format(**values).replace('SECRET_KEY = "key"', ""))
+    worker = shop.worker("worker")
+    assert worker.popen.wait(60) == 1
+    assert "SECRET_KEY" in worker.logs().decode()
+
+
 @pytest.mark.parametrize("using", ["gone", "default"])
 def test_a_worker_with_wrong_mailers_does_not_start(project, using):
     shop, values = project
