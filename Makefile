@@ -56,10 +56,10 @@ matrix-5.2 matrix-6.0 matrix-6.1: matrix-%:
 	$(MAKE) --no-print-directory test DJANGO=$* PYTHON="$$python"
 
 bench: $(VENV)/.has-test  ## benchmarks; they print figures and prove nothing
-	$(BIN)/python -m pytest tests/benchmarks -s $(PYTEST)
+	$(BIN)/python -m pytest -o addopts=--import-mode=importlib -q -s tests/benchmarks $(PYTEST)
 
 chaos: $(VENV)/.has-test  ## long fault-injection runs
-	$(BIN)/python -m pytest tests/chaos $(PYTEST)
+	$(BIN)/python -m pytest -o addopts=--import-mode=importlib -q -s tests/chaos $(PYTEST)
 
 clean:  ## remove what make made
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,3 @@
+"""The cluster of each chaos test."""
+
+from tests.cluster import *  # noqa: F403 (fixtures)
