@@ -1,6 +1,7 @@
 """System checks of MAILERS, along `using` from a mailer to the target that delivers.
 
-They read settings and import backends; they build none.
+They read settings and import backends. Of these they build only our own two that take options
+and leave everything as it is: the queue's and SMTP's.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from django.core.mail.backends import locmem as django_locmem
 from django.core.mail.backends import smtp as django_smtp
 
 from mailqueue import compat
-from mailqueue.backends import console, dummy, locmem, smtp
+from mailqueue.backends import console, dummy, locmem, queue, smtp
 from mailqueue.mail import InvalidMailer, mailers
 from mailqueue.mail.handler import DEFAULT_MAILER_ALIAS, backend_class
 
@@ -22,6 +23,7 @@ Entries = Mapping[str, Mapping[str, Any]]
 
 TAG = "mail"  # Tags.mail from Django 6.1
 SMTP = (smtp.EmailBackend, django_smtp.EmailBackend)
+HARMLESS = (queue.EmailBackend, smtp.EmailBackend)
 DEVELOPMENT = (
     console.EmailBackend,
     dummy.EmailBackend,
@@ -55,6 +57,21 @@ def check_chains(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                     id="mailqueue.E002",
                 )
             )
+    return found
+
+
+@register(TAG)
+def check_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Find wrong options of our own mailers, as building them does."""
+    found: list[CheckMessage] = []
+    for alias, config in mailers.settings.items():
+        if not _is(alias, config, HARMLESS) or _is_astray(alias, mailers.settings):
+            continue
+        try:
+            _ = mailers[alias]
+        except InvalidMailer as error:
+            hint = "See the options in mailqueue's reference."
+            found.append(Error(str(error), hint=hint, id="mailqueue.E004"))
     return found
 
 
@@ -116,6 +133,15 @@ def _reached_from(alias: str, entries: Entries) -> set[str]:
             reached.add(target)
             ahead += _using(entries[target])
     return reached
+
+
+def _is_astray(alias: str, entries: Entries) -> bool:
+    """Tell whether `check_chains` has something to say about the way from this mailer."""
+    reached = {alias} | _reached_from(alias, entries)
+    named = {target for each in reached for target in _using(entries[each])}
+    return bool(named - set(entries)) or any(
+        each in _reached_from(each, entries) for each in reached
+    )
 
 
 def _targets(entries: Entries) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -43,6 +43,18 @@ def test_nothing_to_find(found):
     assert found({}, deploy=True) == []
 
 
+@pytest.mark.parametrize(
+    "options", [{"priority": 77}, {"retry": {"schedule": []}}, {"attachments": "gone"}, {"x": 1}]
+)
+def test_a_wrong_option_of_the_queue(found, options):
+    default = {"BACKEND": QUEUE, "OPTIONS": {"using": "smtp"} | options}
+    assert found({"default": default, "smtp": smtp()}) == [("mailqueue.E004", "default")]
+
+
+def test_a_wrong_option_of_smtp(found):
+    assert found({"default": smtp(use_tls=True, use_ssl=True)}) == [("mailqueue.E004", "default")]
+
+
 def test_unknown_target(found):
     assert found({"default": queue("gone"), "smtp": smtp()}) == [("mailqueue.E001", "default")]
 
