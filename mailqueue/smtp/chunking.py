@@ -20,15 +20,20 @@ def chunked(dialogue: Dialogue, transactions: Iterable[Transaction], *, window: 
             dialogue.flush()
             dialogue.hear(down_to=len(dialogue.awaited) - 1)
             dialogue.hear_present()
-        if number:
-            # Whether the mail before was taken is not known yet. If its BDAT failed, only RSET
-            # makes the state of the server known (RFC 3030 section 2).
-            dialogue.say(RSET)
+        # Whether the mail before was taken is not known yet. If its BDAT failed, only RSET makes
+        # the state of the server known (RFC 3030 section 2).
+        dialogue.say(RSET)
         if transaction.size > LARGE:
             pipelined(dialogue, [transaction])
             continue
+        transaction.pipelined = True
         for command in transaction.opening():
             dialogue.say(command, transaction)
-        dialogue.say(transaction.chunk(), transaction)
+        if number == 0:
+            # Once, before any content goes out: the connection lives, and pipelining works.
+            dialogue.flush()
+            dialogue.hear()
+        if number or transaction.accepted:
+            dialogue.say(transaction.chunk(), transaction)
     dialogue.flush()
     dialogue.hear()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailqueue.delivery.outcome import Stage
 from mailqueue.smtp.chunking import chunked
-from mailqueue.smtp.dialogue import Closing, Dialogue
+from mailqueue.smtp.dialogue import Dialogue
 from mailqueue.smtp.pipelining import lockstep, pipelined
 from mailqueue.smtp.transaction import Command, Extensions, Mail, Transaction
 
@@ -52,7 +52,11 @@ class Client(_SMTP):
     @property
     def offered(self) -> Extensions:
         """What the server offers, after its EHLO."""
-        self.ehlo_or_helo_if_needed()
+        try:
+            self.ehlo_or_helo_if_needed()
+        except BaseException:
+            self.close()
+            raise
         return Extensions.of(self.esmtp_features)
 
     @property
@@ -89,9 +93,8 @@ class Client(_SMTP):
         try:
             self._run(self._counted(transactions), window)
         except BaseException as error:
-            if self._dialogue is not None and not isinstance(error, Closing):
-                for transaction in self._dialogue.lost():
-                    transaction.lose()
+            if self._dialogue is not None:
+                self._dialogue.end(error)
             self.close()
             if not isinstance(error, Exception):
                 raise

@@ -7,7 +7,7 @@ from collections import deque
 from typing import NamedTuple
 
 from mailqueue.delivery.outcome import Stage
-from mailqueue.smtp.reply import Replies, Reply
+from mailqueue.smtp.reply import OutOfStep, Replies, Reply
 from mailqueue.smtp.transaction import Command, Transaction
 
 # Servers answer while we write. Were their answers never read meanwhile, both sides could come
@@ -80,15 +80,21 @@ class Dialogue:
         while self.awaited and (reply := self._replies.take()):
             self._hear_one(reply)
 
-    def lost(self) -> list[Transaction]:
-        """Return those whose message went out whole, and has no answer."""
-        return [
-            expected.transaction
-            for expected in self.awaited
-            if expected.command.stage is Stage.ACCEPTED
-            and expected.transaction is not None
-            and expected.end <= self._written
-        ]
+    def end(self, error: BaseException) -> None:
+        """Settle what can be, after the error that ended the connection.
+
+        A message that went out whole and has no answer may have been accepted or not; but not
+        after 421, by which the server says that it takes no more.
+        """
+        if isinstance(error, Closing):
+            return
+        if isinstance(error, TimeoutError | OutOfStep) and self.awaited:
+            interrupted = self.awaited[0].transaction
+            if interrupted is not None:
+                interrupted.doubt()
+        for command, transaction, end in self.awaited:
+            if command.stage is Stage.ACCEPTED and transaction and end <= self._written:
+                transaction.lose()
 
     def _next(self, *, final: bool) -> Reply:
         if reply := self._replies.take():

@@ -85,9 +85,20 @@ class Keeping(BaseEmailBackend):
 
     def ready(self) -> Client:
         """Return a connection that mail may go over; raise what connecting raises."""
-        if self.open() is None or not isinstance(self.connection, Client):
+        try:
+            opened = self.open()
+        except BaseException:
+            self._forget_partial()
+            raise
+        if opened is None or not isinstance(self.connection, Client):
+            self._forget_partial()
             raise smtplib.SMTPServerDisconnected("The connection could not be opened.")
         return self.connection
+
+    def _forget_partial(self) -> None:
+        connection, self._partial_connection = self._partial_connection, None
+        if connection is not None:
+            connection.close()
 
     def _connect(self) -> smtplib.SMTP:
         # Without local_hostname smtplib looks the name up each time.

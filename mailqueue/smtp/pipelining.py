@@ -30,6 +30,7 @@ def pipelined(dialogue: Dialogue, transactions: Iterable[Transaction]) -> None:
     The answer to DATA must be awaited, so one mail at most is out without an answer.
     """
     for transaction in transactions:
+        transaction.pipelined = True
         for command in transaction.opening():
             dialogue.say(command, transaction)
         dialogue.say(transaction.data(), transaction)

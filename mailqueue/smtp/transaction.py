@@ -71,6 +71,7 @@ class Transaction:
         self.outcomes: dict[str, Outcome] = {}
         self.replies: dict[str, tuple[Stage, Reply]] = {}  # that the outcomes were read from
         self.accepted: list[str] = []
+        self.pipelined = False  # commands go out before the answers to those before them
         self.begun = False  # the server keeps a sender, until a message ends or RSET
         self.invited = False  # the answer to DATA was 354
 
@@ -114,10 +115,9 @@ class Transaction:
         """Take the answer to a command; raise OutOfStep for one that it cannot have."""
         stage, kind = command.stage, reply.code // 100
         if stage is Stage.ACCEPTED:
-            self.begun = False
-            self._settle(self.accepted, stage, reply)
-            if kind == 3:
-                raise OutOfStep("expected the answer to a message, got another one")
+            self._hear_final(reply)
+        elif reply.code == 503 and self._in_sequence(stage):
+            raise OutOfStep("expected the answer to a command, got one about their order")
         elif kind >= 4:
             self._refuse(command, reply)
         elif stage is Stage.DATA and reply.code == 354:
@@ -133,6 +133,15 @@ class Transaction:
         """Note that the whole message went out, and that its answer did not come."""
         lost = codes.outcome(Kind.AMBIGUOUS, Stage.ACCEPTED, "answer to the message lost")
         self.outcomes.update(dict.fromkeys(self.open, lost))
+
+    def doubt(self) -> None:
+        """Forget what was heard: an answer is missing, so it may belong to other commands.
+
+        But 354 in its place shows that all before it were in theirs.
+        """
+        if self.pipelined and not self.invited:
+            self.outcomes.clear()
+            self.replies.clear()
 
     def reopen(self) -> None:
         """Take back "too many recipients" where others were accepted: the next mail is theirs."""
@@ -160,6 +169,23 @@ class Transaction:
             for name, (stage, reply) in self.replies.items()
             if stage is Stage.RECIPIENT
         }
+
+    def _hear_final(self, reply: Reply) -> None:
+        confused = reply.code == 503 and self._in_sequence(Stage.ACCEPTED)
+        self.begun = False
+        if confused:
+            self.doubt()
+            self.lose()
+        self._settle(self.accepted, Stage.ACCEPTED, reply)
+        if confused or reply.code // 100 == 3:
+            raise OutOfStep("expected the answer to a message, got another one")
+
+    def _in_sequence(self, stage: Stage) -> bool:
+        """Tell if a pipelined command was in its order: then 503 answers another one."""
+        right = bool(self.accepted)
+        if stage in (Stage.SENDER, Stage.RECIPIENT):
+            right = self.begun or stage is Stage.SENDER
+        return self.pipelined and right
 
     def _refuse(self, command: Command, reply: Reply) -> None:
         if reply.code != 421:

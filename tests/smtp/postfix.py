@@ -51,7 +51,8 @@ smtpd_recipient_limit = 50
 smtpd_delay_reject = no
 smtpd_sender_restrictions = check_sender_access inline:{{{{spam@example.test = 553 5.7.1 no}}}}
 smtpd_recipient_restrictions = check_recipient_access inline:{{{{temp@example.test =
-    451 4.3.0 later}} {{temp2@example.test = 450 4.2.0 later}} {{nobody@example.test = 550 5.1.1 no}}
+    451 4.3.0 later}} {{temp2@example.test = 450 4.2.0 later}}
+    {{nobody@example.test = 550 5.1.1 no}}
     {{bye@example.test = 421 4.3.2 bye}}}}
     permit_auth_destination, reject
 """

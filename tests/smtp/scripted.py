@@ -1,0 +1,210 @@
+"""An SMTP server that offers PIPELINING and CHUNKING, and misbehaves as it is told."""
+
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+HANG_UP = b"<hang up>"
+KEEP_AND_HANG_UP = b"<keep the mail, hang up>"
+SILENCE = b"<silence>"  # no answer at all, the connection stays
+
+EVERYTHING = ("PIPELINING", "CHUNKING", "8BITMIME", "SMTPUTF8", "SIZE 1000000", "STARTTLS")
+DEFAULTS = {
+    "greeting": b"220 scripted",
+    "MAIL": b"250 2.1.0 ok",
+    "RCPT": b"250 2.1.5 ok",
+    "DATA": b"354 go on",
+    "RSET": b"250 2.0.0 ok",
+    "NOOP": b"250 2.0.0 ok",
+    "QUIT": b"221 2.0.0 bye",
+    "STARTTLS": b"454 4.7.0 no TLS here",
+    "AUTH": b"235 2.7.0 ok",
+}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A mail that was taken."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    content: bytes
+    connection: int
+    parameters: str = ""
+
+
+@dataclass
+class Dialogue:
+    """The state of one connection."""
+
+    number: int
+    sender: str | None = None
+    parameters: str = ""
+    recipients: list[str] = field(default_factory=list)
+
+    def clear(self) -> None:
+        self.sender, self.recipients = None, []
+
+
+Script = Callable[[str, str, int], bytes | None]
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """``script(verb, argument, connection)`` answers a command, or None as usual.
+
+    Verbs are those of SMTP, "greeting", and "DOT" for the end of a message (also by BDAT).
+    ``commands`` are all that came; with `deaf`, what came behind the first of several is dropped.
+    """
+
+    daemon_threads = True
+    block_on_close = True
+    allow_reuse_address = True
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        extensions: tuple[str, ...] = EVERYTHING,
+        *,
+        deaf: bool = False,
+    ) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script = script or (lambda verb, argument, connection: None)
+        self.extensions = extensions
+        self.deaf = deaf
+        self.taken: list[Taken] = []
+        self.commands: list[str] = []
+        self.connections = 0
+        self.sockets: list[socket.socket] = []
+        self.port: int = self.server_address[1]
+
+    def __enter__(self) -> "Server":
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.shutdown()
+        for sock in self.sockets:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+        self._thread.join()
+
+    def copies(self) -> list[str]:
+        """Name each recipient once for each mail that it got."""
+        return sorted(recipient for mail in self.taken for recipient in mail.recipients)
+
+
+class Handler(socketserver.BaseRequestHandler):
+    server: Server
+
+    def setup(self) -> None:
+        self.server.connections += 1
+        self.server.sockets.append(self.request)
+        self.dialogue = Dialogue(self.server.connections)
+        self.input = b""
+
+    def handle(self) -> None:
+        try:
+            if not self.answer("greeting", ""):
+                return
+            while line := self.line():
+                if not self.command(line):
+                    return
+        except OSError:
+            return
+
+    def command(self, line: str) -> bool:
+        verb, space, argument = line.partition(" ")
+        verb = verb.upper()
+        self.server.commands.append(f"{verb}{space}{argument}")
+        if verb in ("EHLO", "HELO"):
+            lines = ["250-scripted", *(f"250-{each}" for each in self.server.extensions)]
+            return self.say("\r\n".join([*lines, "250 HELP"]).encode())
+        if verb == "BDAT":
+            content = self.exactly(int(argument.split()[0]))
+            return content is not None and self.message("DOT", content)
+        if verb == "RCPT" and self.dialogue.sender is None:
+            return self.say(b"503 5.5.1 MAIL first")
+        if verb == "DATA" and not self.dialogue.recipients:
+            return self.answer("DATA", argument, default=b"554 5.5.1 no valid recipients")
+        going_on = self.answer(verb, argument)
+        if verb == "DATA" and self.said.startswith(b"354"):
+            content = self.dotted()
+            return content is not None and self.message("DOT", content)
+        return going_on and verb != "QUIT"
+
+    def message(self, verb: str, content: bytes) -> bool:
+        usual = b"250 2.0.0 Ok: queued as %d" % (len(self.server.taken) + 1)
+        if not self.dialogue.recipients:
+            usual = b"554 5.5.1 no valid recipients"
+        going_on = self.answer(verb, " ".join(self.dialogue.recipients), default=usual)
+        if self.said.startswith(b"2") or self.said == KEEP_AND_HANG_UP:
+            self.server.taken.append(
+                Taken(
+                    self.dialogue.sender or "",
+                    tuple(self.dialogue.recipients),
+                    content,
+                    self.dialogue.number,
+                    self.dialogue.parameters,
+                )
+            )
+        self.dialogue.clear()
+        return going_on
+
+    def answer(self, verb: str, argument: str, default: bytes | None = None) -> bool:
+        """Send the scripted answer, or the usual one; False when the connection ends here."""
+        usual = default or DEFAULTS.get(verb, b"502 5.5.2 what")
+        scripted = self.server.script(verb, argument, self.dialogue.number)
+        self.said = usual if scripted is None else scripted
+        if self.said in (HANG_UP, KEEP_AND_HANG_UP):
+            return False
+        if self.said.startswith(b"2"):
+            self.note(verb, argument)
+        return self.said == SILENCE or self.say(self.said)
+
+    def note(self, verb: str, argument: str) -> None:
+        address, _, parameters = argument.partition(":")[2].partition(" ")
+        if verb == "MAIL":
+            self.dialogue.clear()
+            self.dialogue.sender, self.dialogue.parameters = address.strip("<>"), parameters
+        elif verb == "RCPT":
+            self.dialogue.recipients.append(address.strip("<>"))
+        elif verb == "RSET":
+            self.dialogue.clear()
+
+    def say(self, text: bytes) -> bool:
+        self.request.sendall(text + b"\r\n")
+        if self.server.deaf:
+            self.input = b""
+        return not text.startswith(b"421")
+
+    def line(self) -> str:
+        while b"\r\n" not in self.input:
+            if not self.more():
+                return ""
+        line, self.input = self.input.split(b"\r\n", 1)
+        return line.decode()
+
+    def exactly(self, size: int) -> bytes | None:
+        while len(self.input) < size:
+            if not self.more():
+                return None
+        content, self.input = self.input[:size], self.input[size:]
+        return content
+
+    def dotted(self) -> bytes | None:
+        while b"\r\n.\r\n" not in b"\r\n" + self.input:
+            if not self.more():
+                return None
+        content, self.input = (b"\r\n" + self.input).split(b"\r\n.\r\n", 1)
+        return (content + b"\r\n").replace(b"\r\n..", b"\r\n.")[2:]
+
+    def more(self) -> bool:
+        data: Any = self.request.recv(65536)
+        self.input += data
+        return bool(data)
