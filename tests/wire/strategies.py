@@ -143,7 +143,7 @@ def modern_parts(draw: Any, cls: Any = email.message.MIMEPart) -> Any:
             draw(binaries), maintype="image", subtype="png", filename=draw(words) or None
         )
     for name in draw(st.lists(header_names, max_size=2, unique_by=str.lower)):
-        with contextlib.suppress(IndexError):  # Python's parser fails on some texts
+        with contextlib.suppress(LookupError, AttributeError):  # on some texts Python fails
             part[name] = draw(words)
     return part
 
