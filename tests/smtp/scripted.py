@@ -112,7 +112,7 @@ class Handler(socketserver.BaseRequestHandler):
         try:
             if not self.answer("greeting", ""):
                 return
-            while line := self.line():
+            while (line := self.line()) is not None:
                 if not self.command(line):
                     return
         except OSError:
@@ -183,10 +183,10 @@ class Handler(socketserver.BaseRequestHandler):
             self.input = b""
         return not text.startswith(b"421")
 
-    def line(self) -> str:
+    def line(self) -> str | None:
         while b"\r\n" not in self.input:
             if not self.more():
-                return ""
+                return None
         line, self.input = self.input.split(b"\r\n", 1)
         return line.decode()
 

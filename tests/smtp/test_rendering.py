@@ -1,0 +1,84 @@
+"""The bytes are those that Python's own policy makes, however often headers repeat."""
+
+import email.policy
+import re
+from typing import Any
+
+import django.core.mail
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from mailqueue import compat
+from mailqueue.smtp import policy
+from mailqueue.smtp.rendering import render
+from tests.wire.strategies import messages
+
+BOUNDARY = re.compile(rb"={15}\d+==")
+
+
+def outcome(message: Any, chosen: Any) -> Any:
+    """Give the bytes without what is random in them, or the error."""
+    try:
+        return BOUNDARY.sub(b"", compat.as_smtp_bytes(message, chosen))
+    except Exception as error:  # noqa: BLE001 (any, as long as it is the same)
+        return type(error), str(error)
+
+
+@pytest.mark.skipif(not compat.HAS_POLICY, reason="Django 5.2 takes no policy")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(messages())
+def test_same_bytes_as_with_pythons_policy(message: Any) -> None:
+    message.extra_headers |= {"Date": "Mon, 02 Jan 2006 15:04:05 -0000", "Message-ID": "<1@x.test>"}
+    for ours, theirs in (
+        (policy.SMTP, email.policy.SMTP),
+        (policy.SMTPUTF8, email.policy.SMTPUTF8),
+        (policy.SMTP_7BIT, email.policy.SMTP.clone(cte_type="7bit")),
+    ):
+        expected = outcome(message, theirs)
+        assert outcome(message, ours) == expected
+        assert outcome(message, ours) == expected  # now from memory
+
+
+@pytest.mark.skipif(not compat.HAS_POLICY, reason="Django 5.2 takes no policy")
+def test_remembered_header_in_a_message_of_another_policy() -> None:
+    """What was folded for one policy is not written under another."""
+    subject = "Gr\u00fc\u00dfe"
+    ours = django.core.mail.EmailMessage(subject, "", "a@x.test", ["b@x.test"]).message(
+        policy=policy.SMTPUTF8
+    )
+    ours.as_bytes()
+    other = email.message.EmailMessage(policy=policy.SMTP)
+    other["Subject"] = ours["Subject"]
+    assert b"=?utf-8?" in other.as_bytes()
+
+
+def test_header_that_is_none_is_refused_each_time() -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"linefeed|newline"):
+            policy.SMTP.header_store_parse("Subject", "a\nBcc: eve@example.test")
+
+
+@pytest.mark.parametrize("body", ["x", "x\n", "a\rb\nc\r\nd", "\r", "\n", ""])
+def test_line_ends(body: str) -> None:
+    content = render(django.core.mail.EmailMessage("s", body, "a@x.test", ["b@x.test"]))
+    assert not re.search(rb"\r(?!\n)|(?<!\r)\n", content)
+    assert content.endswith(b"\r\n")
+
+
+def test_lone_line_ends_in_what_is_attached_do_not_reach_the_wire() -> None:
+    """They end a message for some servers and not for others (SMTP smuggling)."""
+    part = email.message.MIMEPart(policy=email.policy.SMTP)
+    part["Content-Type"] = "text/plain"
+    part.set_payload("a\n.\r\nb\r.\rc")
+    message = django.core.mail.EmailMessage("s", "x", "a@x.test", ["b@x.test"])
+    message.attach(part) if compat.HAS_POLICY else None
+    assert not re.search(rb"\r(?!\n)|(?<!\r)\n", render(message))
+
+
+def test_message_of_djangos_own_class_is_checked() -> None:
+    message = django.core.mail.EmailMessage(
+        "s", "x", "a@x.test", ["b@x.test"], headers={"X-A:": "1"}
+    )
+    with pytest.raises(ValueError, match="header name"):
+        render(message)
