@@ -7,7 +7,8 @@ import threading
 import pytest
 from kombu import Connection, Queue
 
-from mailqueue.demo.sink import DROP, KEEP_AND_DROP, Sink, Stall
+from mailqueue.demo.answers import DROP, KEEP_AND_DROP, Stall
+from mailqueue.demo.sink import Sink
 from tests import services
 
 

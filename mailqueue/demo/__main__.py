@@ -19,10 +19,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mailqueue.demo import mails
+from mailqueue.demo.answers import DROP
 from mailqueue.demo.broker import embedded_broker, remove_queues
 from mailqueue.demo.mailbox import Mailbox, dead_letters
 from mailqueue.demo.report import Result, show
-from mailqueue.demo.sink import DROP, Sink
+from mailqueue.demo.sink import Sink
 from mailqueue.demo.workers import workers
 
 FOLDER = Path("build/demo")

@@ -8,28 +8,12 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
-from typing import Any, Literal
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-# Close the connection instead of answering.
-DROP = "drop"
-# After the final dot: keep the mail, but close the connection instead of answering 250.
-KEEP_AND_DROP = "keep and drop"
-
-Stage = Literal["EHLO", "AUTH", "MAIL", "RCPT", "DATA", "DOT"]
-
-
-class Stall:
-    """An answer that does not come until `release` is called; after it the next one counts."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-        self.released = threading.Event()
-
-    def release(self) -> None:
-        self.released.set()
+from mailqueue.demo.answers import DROP, KEEP_AND_DROP, Answer, Stage, Stall
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,14 +28,6 @@ class Mail:
     @property
     def message(self) -> EmailMessage:
         return BytesParser(EmailMessage, policy=default).parsebytes(self.content)
-
-
-@dataclasses.dataclass(kw_only=True, slots=True)
-class Answer:
-    stage: Stage
-    reply: str | Stall
-    to: str | None
-    times: float
 
 
 class Sink(Controller):

@@ -9,7 +9,8 @@ from pytest_docker_tools.utils import wait_for_callable
 
 from mailqueue.broker.dead import DeadLetter, peek
 from mailqueue.broker.publish import publisher_of
-from mailqueue.demo.sink import Sink, Stall
+from mailqueue.demo.answers import Stall
+from mailqueue.demo.sink import Sink
 from mailqueue.errors import PublishError
 from mailqueue.mail import EmailMessage, mailers, send_mail
 
