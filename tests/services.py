@@ -10,8 +10,8 @@ import pytest
 import redis
 from kombu import Connection
 
-from mailqueue.demo.broker import embedded_broker, remove_queues
-from tests.procnodes import rabbitmq_process, rabbitmq_tool
+from mailqueue.demo.broker import remove_queues
+from tests.procnodes import rabbitmq_process, rabbitmq_tool, redis_process, run
 
 LOCAL_REDIS = "redis://127.0.0.1:6379/9"
 LOCAL_RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
@@ -26,8 +26,8 @@ def redis_service(folder: Path) -> Iterator[str]:
     elif redis_answers(LOCAL_REDIS):
         yield LOCAL_REDIS
     else:
-        with embedded_broker(folder) as url:
-            yield url
+        for node in run(redis_process(folder)):
+            yield node.url
 
 
 @contextmanager
