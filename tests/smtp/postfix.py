@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -116,10 +117,16 @@ def why_not() -> str | None:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Postfix]:
+def running() -> Iterator[Postfix]:
     """Run one; skips the test where that cannot be."""
     if reason := why_not():
         pytest.skip(reason)
+    # Not in pytest's own folder: the daemons are not root, and it is closed to others.
+    with TemporaryDirectory(prefix="mailqueue-postfix-", ignore_cleanup_errors=True) as folder:
+        yield from run(Path(folder))
+
+
+def run(folder: Path) -> Iterator[Postfix]:
     postfix = Postfix(folder, {name: free_port() for name in ("plain", "tls", "bare")})
     write(postfix)
     command = ["postfix", "-c", str(folder / "conf")]
@@ -147,11 +154,6 @@ def answer(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 def write(postfix: Postfix) -> None:
     folder, user = postfix.folder, pwd.getpwnam("postfix")
-    for path in [folder, *folder.parents]:  # the daemons are not root
-        if path.stat().st_mode & 0o055 != 0o055 and path.owner() != "root":
-            break
-        if path.name.startswith("pytest-"):
-            path.chmod(0o755)
     folder.chmod(0o755)
     for name in ("conf/sasl", "queue", "data", "mail"):
         (folder / name).mkdir(parents=True)
