@@ -1,10 +1,11 @@
 """The OPTIONS of the queue mailer, checked once, when the mailer is built."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
-from mailqueue.delivery.retry import RetryPolicy
+from mailqueue.delivery.retry import DAY, RetryPolicy
 from mailqueue.wire.attributes import check_names
 from mailqueue.wire.encryption import Cipher
 
@@ -17,7 +18,7 @@ class QueueOptions:
     - ``queue``: name of the broker queue (a lane of its own for urgent mail, say).
     - ``priority``: 0 (least) to 9 (most urgent), on either broker; None leaves it to the broker.
     - ``on_commit``: inside `transaction.atomic` publish when it commits.
-    - ``batch_size``: messages that travel as one task.
+    - ``batch_size``: messages that travel as one task; 10, with a ledger 100.
     - ``max_message_bytes``: the most that one message may be when packed (RabbitMQ 4 refuses more
       than 16 MiB).
     - ``attachments``: alias in STORAGES where contents of more than ``inline_limit`` bytes stay
@@ -26,6 +27,12 @@ class QueueOptions:
       is installed.
     - ``encryption_keys``: encrypt what travels with the first, open with any.
     - ``retry``: when to try again what was refused for now.
+    - ``ledger``: None, "cache" (suppresses repeats) or "database" (keeps the mails).
+    - ``cache``: with ledger "cache", the alias in CACHES; its add() must be atomic for all
+      processes (Redis, Memcached).
+    - ``lease``: seconds after which a mail in a worker's hands may go to another one; longer than
+      sending one mail can take.
+    - ``keep_sent``: seconds that the database remembers a sent mail, without its content.
     """
 
     DEFAULT_QUEUE: ClassVar[str] = "mailqueue"
@@ -41,6 +48,10 @@ class QueueOptions:
     extra_attributes: tuple[str, ...] | None = None
     encryption_keys: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     retry: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
+    ledger: Literal["cache", "database"] | None = None
+    cache: str = "default"
+    lease: float = 900.0
+    keep_sent: float = 7 * DAY
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -51,7 +62,9 @@ class QueueOptions:
         """Build from OPTIONS; ValueError names the option, what was expected and what was got."""
         expect("using", options.get("using"), "using" in options, "set to a mailer's alias")
         retry = RetryPolicy.from_options(options.get("retry"))
-        return cls(**{**options, "retry": retry})
+        # Without a ledger a dead worker's batch is sent again as a whole.
+        batch_size = 10 if options.get("ledger") is None else 100
+        return cls(**{"batch_size": batch_size, **options, "retry": retry})
 
     def __post_init__(self) -> None:
         expect("using", self.using, isinstance(self.using, str) and self.using, "a mailer's alias")
@@ -79,6 +92,7 @@ class QueueOptions:
             "None or an alias in STORAGES",
         )
         self.check_wire()
+        self.check_ledger()
 
     def check_wire(self) -> None:
         """Check what the wire was told, as far as only it can."""
@@ -90,6 +104,14 @@ class QueueOptions:
             except ValueError as error:
                 raise ValueError(f"'encryption_keys': {error}") from None
 
+    def check_ledger(self) -> None:
+        levels = (None, "cache", "database")
+        expect("ledger", self.ledger, self.ledger in levels, "None, 'cache' or 'database'")
+        expect("cache", self.cache, isinstance(self.cache, str) and self.cache, "a cache's alias")
+        for name in ("lease", "keep_sent"):
+            seconds = getattr(self, name)
+            expect(name, seconds, is_number(seconds) and seconds > 0, "a number of seconds above 0")
+
 
 def texts(option: str, got: Any) -> tuple[str, ...]:
     valid = isinstance(got, list | tuple) and all(isinstance(item, str) for item in got)
@@ -100,6 +122,10 @@ def texts(option: str, got: Any) -> tuple[str, ...]:
 
 def is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    return is_int(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def expect(option: str, got: Any, valid: object, expected: str) -> None:

@@ -10,7 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from mailqueue.broker.publish import TASK, publisher
 from mailqueue.broker.queues import prepare_worker
 from mailqueue.broker.screen import Screen
-from mailqueue.delivery.batch import park_whole, process
+from mailqueue.delivery.aftermath import park_whole
+from mailqueue.delivery.batch import process
 from mailqueue.delivery.connections import connections
 from mailqueue.errors import PublishError
 from mailqueue.lanes import queue_names

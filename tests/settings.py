@@ -4,7 +4,7 @@ import django
 
 SECRET_KEY = "only for tests"
 USE_TZ = True
-INSTALLED_APPS = ["mailqueue"]
+INSTALLED_APPS = ["mailqueue", "mailqueue.ledger"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 DEFAULT_FROM_EMAIL = "webmaster@example.test"
 MAILERS = {

@@ -8,6 +8,7 @@ from django.core.mail import EmailMessage
 from mailqueue.backends.base import BaseEmailBackend
 from mailqueue.enqueue import accept
 from mailqueue.errors import PublishError
+from mailqueue.ledger.levels import ledger_of
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.options import QueueOptions
@@ -37,6 +38,7 @@ class EmailBackend(BaseEmailBackend):
         try:
             self.options = QueueOptions.from_mailer(known)
             attachment_store(self.options, keys_from_settings())
+            ledger_of(self.options)
         except ValueError as error:
             raise InvalidMailer(str(error), alias=alias) from None
         self.follow(self.options.using)

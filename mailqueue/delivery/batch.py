@@ -1,37 +1,41 @@
-"""A batch in a worker's hands: read, deliver what is due, publish what follows."""
+"""A batch in a worker's hands: read, claim, deliver what is due, conclude each."""
 
-import dataclasses
 import json
 import logging
 import random
 import time
-import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from django.core.mail import EmailMessage
 
-from mailqueue.broker.dead import DeadLetter, park
-from mailqueue.broker.publish import publish, publisher
+from mailqueue.delivery.aftermath import bury, follow_up, give_up, persist, publish_again, tell
 from mailqueue.delivery.breaker import Breaker
-from mailqueue.delivery.deliver import Settlement, deliver, rebuild
-from mailqueue.errors import DecodeError, PublishError, TransientDeliveryError
+from mailqueue.delivery.deliver import (
+    Settlement,
+    deliver,
+    deliver_singly,
+    given_up,
+    postponed,
+    rebuild,
+)
+from mailqueue.delivery.outcome import Kind
+from mailqueue.errors import DecodeError, TransientDeliveryError
 from mailqueue.lanes import options_of
+from mailqueue.ledger.interface import Claim, Ledger, NoLedger
+from mailqueue.ledger.levels import database_ledger, ledger_of
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.options import QueueOptions
-from mailqueue.wire.attachments import AttachmentStore
 from mailqueue.wire.decode import refuse
-from mailqueue.wire.envelope import Envelope, pack, unpack
+from mailqueue.wire.envelope import Envelope, unpack
 from mailqueue.wire.keys import keys_from_settings, worker_keys
+from mailqueue.wire.reference import Reference, is_reference, resolve
 from mailqueue.wire.storage import attachment_store
 
-# How long a worker holds a batch whose next attempts the broker does not take. Giving it back
-# means sending the delivered part of it again, so patience is worth a worker's time.
-PATIENCE = 600.0
-
-Mail = tuple[Envelope, EmailMessage]
+Item = Envelope | Reference
+Mail = tuple[Claim, EmailMessage]
 
 # By target. Each worker process learns for itself, at the price of one probe.
 breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
@@ -40,20 +44,21 @@ logger = logging.getLogger("mailqueue")
 
 
 def process(batch: str) -> None:
-    envelopes = defaultdict(list)
-    for envelope in readable(batch):
-        envelopes[envelope.mailer].append(envelope)
-    for mailer, group in envelopes.items():
+    groups: defaultdict[tuple[str, bool], list[Item]] = defaultdict(list)
+    for item in readable(batch):
+        groups[item.mailer, isinstance(item, Reference)].append(item)
+    for (mailer, kept), items in groups.items():
         try:
             options = options_of(mailer)
-        except InvalidMailer:
-            for envelope in group:
-                give_up(envelope, "unknown mailer")
+            # What is kept already stays so, whichever level its mailer has now.
+            ledger = database_ledger(options) if kept else ledger_of(options)
+        except (InvalidMailer, ValueError) as error:
+            set_aside(items, error)
         else:
-            process_mailer(group, options)
+            process_mailer(items, options, ledger)
 
 
-def readable(batch: str) -> Iterator[Envelope]:
+def readable(batch: str) -> Iterator[Item]:
     """Yield the envelopes of a batch; what is none becomes a dead letter as it came."""
     try:
         texts = json.loads(batch)
@@ -62,115 +67,92 @@ def readable(batch: str) -> Iterator[Envelope]:
     keys = worker_keys()
     for text in texts if isinstance(texts, list) else [batch]:
         try:
-            yield unpack(text, keys)
+            yield resolve(text, keys) if is_reference(text) else unpack(text, keys)
         except DecodeError as error:
             persist(partial(bury, text, f"undecodable: {type(error).__name__}"))
 
 
-def process_mailer(envelopes: Sequence[Envelope], options: QueueOptions) -> None:
-    ready: list[Mail] = []
-    keys = keys_from_settings(options.encryption_keys)
-    store = attachment_store(options, keys)
-    now = time.time()
-    for envelope in envelopes:
-        if envelope.expires_at is not None and envelope.expires_at <= now:
-            give_up(envelope, "expired", options)
-        elif envelope.due_at is not None and envelope.due_at > now:
-            defer(envelope, options)
+def set_aside(items: Sequence[Item], error: Exception) -> None:
+    """Make dead letters of what this worker has no mailer for; what is kept stays there."""
+    for item in items:
+        if isinstance(item, Envelope):
+            give_up(item, "unknown mailer")
         else:
-            ready += rebuilt(envelope, options, store)
-    deliver_ready(ready, options)
+            logger.error("Mail %s: left in the ledger, %s.", item.id, type(error).__name__)
 
 
-def rebuilt(
-    envelope: Envelope, options: QueueOptions, store: AttachmentStore | None
-) -> Iterator[Mail]:
-    """Yield the envelope with its message, unless that cannot be had now, or ever."""
-    try:
-        yield envelope, rebuild(envelope, store.fetch if store else refuse)
-    except DecodeError as error:
-        give_up(envelope, f"undecodable: {type(error).__name__}", options)
-    except TransientDeliveryError:
-        later = time.time() + options.retry.schedule[0]
-        defer(dataclasses.replace(envelope, due_at=later), options)
+def process_mailer(items: Sequence[Item], options: QueueOptions, ledger: Ledger) -> None:
+    ready: list[Mail] = []
+    store = attachment_store(options, keys_from_settings(options.encryption_keys))
+    fetch = store.fetch if store else refuse
+    now = time.time()
+    for claim in ledger.claim(items if ledger.durable else list(due_now(items, options))):
+        envelope = claim.envelope
+        if claim.wait:
+            publish_again(envelope, options, claim.wait)
+            continue
+        if claim.doomed:
+            settlement = given_up(envelope, claim.doomed, Kind.AMBIGUOUS)
+        elif envelope.expires_at is not None and envelope.expires_at <= now:
+            settlement = given_up(envelope, "expired")
+        else:
+            try:
+                ready.append((claim, rebuild(envelope, fetch)))
+                continue
+            except DecodeError as error:
+                settlement = given_up(envelope, f"undecodable: {type(error).__name__}")
+            except TransientDeliveryError:
+                settlement = postponed(envelope, now + options.retry.schedule[0])
+        conclude(claim, settlement, options, ledger)
+    deliver_ready(ready, options, ledger)
 
 
-def deliver_ready(mails: Sequence[Mail], options: QueueOptions) -> None:
+def due_now(items: Sequence[Item], options: QueueOptions) -> Iterator[Item]:
+    """Yield what may be delivered now; the rest goes back to the broker for as long as it takes."""
+    now = time.time()
+    for item in items:
+        wait = (item.due_at or 0.0) - now if isinstance(item, Envelope) else 0.0
+        if isinstance(item, Envelope) and wait > 0:
+            publish_again(item, options, wait)
+        else:
+            yield item
+
+
+def deliver_ready(mails: Sequence[Mail], options: QueueOptions, ledger: Ledger) -> None:
     """Deliver as many as the state of the target allows; the rest waits, at no charge."""
     breaker = breakers[options.using]
     while mails and (allowed := breaker.allowance(time.time())) != 0:
         now, mails = mails[:allowed], mails[allowed or len(mails) :]
-        for settlement in deliver(
-            now, using=options.using, policy=options.retry, clock=time.time, random=random.random
-        ):
-            follow_up(settlement, options)
+        for claim, settlement in attempts(now, options, ledger):
+            conclude(claim, settlement, options, ledger)
             if cause := breaker.note(settlement.outcomes.values(), time.time()):
                 logger.error("Mailer %r pauses: %s.", options.using, cause.reason)
-    for envelope, _ in mails:
-        defer(dataclasses.replace(envelope, due_at=breaker.paused_until), options)
+    for claim, _ in mails:
+        conclude(claim, postponed(claim.envelope, breaker.paused_until), options, ledger)
 
 
-def follow_up(settlement: Settlement, options: QueueOptions) -> None:
-    """Publish what an attempt left to do: the next attempt first, then the dead letters."""
-    if settlement.again is not None:
-        defer(settlement.again, options)
-    for dead in settlement.dead:
-        outcome = dead.outcome
-        give_up(
-            dead.envelope,
-            dead.reason,
-            options,
-            kind=outcome.kind,
-            stage=outcome.stage,
-            code=outcome.code,
-            enhanced=outcome.enhanced,
-        )
+def attempts(
+    mails: Sequence[Mail], options: QueueOptions, ledger: Ledger
+) -> Iterator[tuple[Claim, Settlement]]:
+    """Deliver mails; those whose claim was lost meanwhile are left out."""
+    pairs = [(claim.envelope, message) for claim, message in mails]
+    how: dict[str, Any] = {"using": options.using, "policy": options.retry}
+    how |= {"clock": time.time, "random": random.random}
+    if isinstance(ledger, NoLedger):
+        yield from zip([claim for claim, _ in mails], deliver(pairs, **how), strict=True)
+        return
+    claims = {claim.envelope.id: claim for claim, _ in mails}
+    hand_over = lambda envelope: ledger.hand_over(claims[envelope.id])  # noqa: E731
+    for settlement in deliver_singly(pairs, **how, hand_over=hand_over):
+        yield claims[settlement.envelope.id], settlement
 
 
-def defer(envelope: Envelope, options: QueueOptions) -> None:
-    """Publish an envelope to come back when it is due, or as much of that as a broker may hold."""
-    countdown = max(0.0, (envelope.due_at or 0) - time.time())
-    packed = pack(envelope, keys_from_settings(options.encryption_keys))
-    lane: dict[str, Any] = {"queue": options.queue, "priority": options.priority}
-    persist(partial(publish, [packed], **lane, countdown=countdown))
-    logger.info("Mail %s: next attempt in %.0f s.", envelope.id, countdown)
-
-
-def give_up(
-    envelope: Envelope, reason: str, options: QueueOptions | None = None, **details: Any
-) -> None:
-    """Make an envelope a dead letter."""
-    packed = pack(envelope, keys_from_settings(options.encryption_keys if options else ()))
-    details |= {"id": envelope.id, "mailer": envelope.mailer}
-    queue = options.queue if options else QueueOptions.DEFAULT_QUEUE
-    persist(partial(bury, packed, reason, queue=queue, **details))
-    logger.warning("Mail %s: dead letter, %s.", envelope.id, reason)
-
-
-def bury(
-    content: object, reason: str, *, queue: str = QueueOptions.DEFAULT_QUEUE, **details: Any
-) -> None:
-    text = content if isinstance(content, str) else json.dumps(content)
-    park(DeadLetter(content=text, reason=reason, **details), publisher(), queue=queue)
-
-
-def persist(publication: Callable[[], None]) -> None:
-    """Publish, again and again while the broker is away; `PublishError` when patience ends."""
-    end = time.monotonic() + PATIENCE
-    pause = 1.0
-    while True:
-        try:
-            return publication()
-        except PublishError:
-            if time.monotonic() + pause > end:
-                raise
-            time.sleep(pause)
-            pause = min(2 * pause, 30.0)
-
-
-def park_whole(batch: str, error: Exception) -> None:
-    reason = f"internal error: {type(error).__name__}"
-    persist(partial(bury, batch, reason))
-    # Neither the error's text nor its traceback's: both may quote the mail.
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("A batch became a dead letter: %s (%s:%s).", reason, place.name, place.lineno)
+def conclude(claim: Claim, settlement: Settlement, options: QueueOptions, ledger: Ledger) -> None:
+    """Keep what is left to do, the next attempt first; then tell what happened."""
+    if not ledger.durable:
+        follow_up(settlement, options)
+    dead = ledger.finish(claim, settlement)
+    if dead is None:
+        logger.warning("Mail %s: another worker has it.", claim.envelope.id)
+    else:
+        tell(settlement, dead)

@@ -33,6 +33,7 @@ class Settlement:
     `again` is the envelope of those recipients that are tried once more, at its `due_at`.
     """
 
+    envelope: Envelope
     outcomes: Outcomes
     again: Envelope | None
     dead: tuple[Dead, ...]
@@ -50,6 +51,45 @@ def deliver(
     results = attempt(using, [message for _, message in mails])
     for (envelope, _), outcomes in zip(mails, results, strict=True):
         yield settle(envelope, outcomes, policy=policy, now=clock(), random=random)
+
+
+def deliver_singly(
+    mails: Sequence[tuple[Envelope, EmailMessage]],
+    *,
+    using: str,
+    policy: RetryPolicy,
+    clock: Callable[[], float],
+    random: Callable[[], float],
+    hand_over: Callable[[Envelope], bool],
+) -> Iterator[Settlement]:
+    """Try one after the other, each if `hand_over` still allows it; others get no settlement.
+
+    The settlement of one is taken before the next is handed over, so that a crash leaves at most
+    one mail of which nobody knows whether it was sent.
+    """
+    failed: Outcome | None = None
+    for envelope, message in mails:
+        if failed is not None:
+            outcomes: Outcomes = shared(failed, message)
+        elif hand_over(envelope):
+            [outcomes] = attempt(using, [message])
+            failed = mailer_wide(outcomes)
+        else:
+            continue
+        yield settle(envelope, outcomes, policy=policy, now=clock(), random=random)
+
+
+def given_up(envelope: Envelope, reason: str, kind: Kind = Kind.PERMANENT) -> Settlement:
+    """Return the settlement of an envelope that no target is to see (again)."""
+    outcome = Outcome(kind=kind, stage=Stage.MESSAGE, reason=reason)
+    dead = Dead(envelope=envelope, outcome=outcome, reason=reason)
+    return Settlement(envelope=envelope, outcomes={}, again=None, dead=(dead,))
+
+
+def postponed(envelope: Envelope, due_at: float) -> Settlement:
+    """Return the settlement of an envelope that was not tried and shall be later, uncharged."""
+    again = dataclasses.replace(envelope, due_at=due_at)
+    return Settlement(envelope=envelope, outcomes={}, again=again, dead=())
 
 
 def rebuild(envelope: Envelope, fetch: Fetch) -> EmailMessage:
@@ -139,6 +179,7 @@ def settle(
         if isinstance(decision, GiveUp)
     )
     return Settlement(
+        envelope=envelope,
         outcomes=outcomes,
         again=once_more(envelope, decisions, now),
         dead=tuple(dead),

@@ -47,6 +47,11 @@ class RetryPolicy:
         if not whole or self.unknown_attempts < 1:
             raise _expected("unknown_attempts", "a whole number above 0", self.unknown_attempts)
 
+    @property
+    def max_ambiguous(self) -> int:
+        """How often a mail may be sent again although it may have arrived."""
+        return 1 if self.ambiguous == "resend" else 0
+
     @classmethod
     def from_options(cls, options: Mapping[str, Any] | None) -> Self:
         """Build the policy from OPTIONS["retry"]; ValueError names the entry that is wrong."""

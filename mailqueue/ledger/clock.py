@@ -1,0 +1,44 @@
+"""The clock of the database, so that workers' clocks need not agree."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import DateTimeField, Expression, FloatField, Func, Value
+from django.utils.timezone import make_naive
+
+TEMPLATES = {
+    "postgresql": "(STATEMENT_TIMESTAMP() + make_interval(secs => (%(expressions)s)::float8))",
+    "mysql": "({now} + INTERVAL (%(expressions)s) SECOND)",
+    "sqlite": (
+        "STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f', 'now',"
+        " (%(expressions)s) || ' seconds'{zone})"
+    ),
+}
+
+
+class Clock(Func):
+    """The database's time, so many seconds from now.
+
+    Not Django's ``Now``: on MySQL that is local to the session, while Django stores UTC.
+    """
+
+    arity = 1
+
+    def __init__(self, seconds: float | Expression = 0.0, **extra: Any) -> None:
+        if isinstance(seconds, int | float):
+            seconds = Value(float(seconds), output_field=FloatField())
+        super().__init__(seconds, output_field=DateTimeField(), **extra)
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
+        template = TEMPLATES[connection.vendor].format(
+            now="UTC_TIMESTAMP(6)" if settings.USE_TZ else "NOW(6)",
+            zone="" if settings.USE_TZ else ", 'localtime'",
+        )
+        return super().as_sql(compiler, connection, template=template, **extra)
+
+
+def moment(seconds: float) -> datetime:
+    """Return Unix seconds as Django stores times."""
+    when = datetime.fromtimestamp(seconds, UTC)
+    return when if settings.USE_TZ else make_naive(when)

@@ -1,0 +1,33 @@
+"""Which ledger a mailer's options ask for."""
+
+from django.apps import apps
+from django.core.cache import caches
+
+from mailqueue.ledger.interface import DurableLedger, Ledger, NoLedger
+from mailqueue.options import QueueOptions
+
+APP = "mailqueue.ledger"
+
+
+def ledger_of(options: QueueOptions) -> Ledger:
+    """Return the ledger of a mailer; ValueError when the database level is not installed."""
+    if options.ledger == "database":
+        return database_ledger(options)
+    if options.ledger == "cache":
+        from mailqueue.ledger.cache import CacheLedger
+
+        return CacheLedger(caches[options.cache], options)
+    return NoLedger()
+
+
+def database_ledger(options: QueueOptions) -> DurableLedger:
+    """Return the ledger in the database, whichever level the mailer uses now."""
+    if not is_installed():
+        raise ValueError(f"'ledger' \"database\" needs {APP!r} in INSTALLED_APPS")
+    from mailqueue.ledger.database import DatabaseLedger
+
+    return DatabaseLedger(options)
+
+
+def is_installed() -> bool:
+    return apps.is_installed(APP)

@@ -1,0 +1,69 @@
+"""What a single message asks of the queue: when to be sent, until when, and only once."""
+
+import dataclasses
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.core.mail import EmailMessage
+from django.utils.timezone import is_aware, make_aware
+
+Message = TypeVar("Message", bound=EmailMessage)
+
+ATTRIBUTE = "queue_options"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class MessageOptions:
+    """The wishes of one message; times are Unix seconds, ``expires_in`` counts from queueing."""
+
+    send_at: float | None = None
+    expires_at: float | None = None
+    expires_in: float | None = None
+    idempotency_key: str | None = None
+
+    def expire(self, now: float) -> float | None:
+        """Return when a message that is queued now expires, if ever."""
+        return self.expires_at if self.expires_in is None else now + self.expires_in
+
+
+def queue_options(
+    message: Message,
+    *,
+    send_at: datetime | None = None,
+    expires: datetime | timedelta | None = None,
+    idempotency_key: str | None = None,
+) -> Message:
+    """Set what the queue shall do with this message, and return it.
+
+    It is not sent before ``send_at``, and not after ``expires`` (a time, or how long after it was
+    queued). Messages with one ``idempotency_key`` are sent once for each mailer, the first one
+    wins; the mailer must have a ledger. Naive times are in the current time zone. Other backends
+    take no notice of it. Raises TypeError or ValueError.
+    """
+    if idempotency_key is not None and (
+        not isinstance(idempotency_key, str) or not 1 <= len(idempotency_key) <= 255
+    ):
+        raise ValueError("'idempotency_key' must be a text of 1 to 255 characters")
+    lasting = isinstance(expires, timedelta)
+    options = MessageOptions(
+        send_at=seconds("send_at", send_at),
+        expires_at=None if lasting else seconds("expires", expires),
+        expires_in=expires.total_seconds() if isinstance(expires, timedelta) else None,
+        idempotency_key=idempotency_key,
+    )
+    setattr(message, ATTRIBUTE, options)
+    return message
+
+
+def options_of_message(message: EmailMessage) -> MessageOptions:
+    """Return what `queue_options()` has set, or nothing special."""
+    options = getattr(message, ATTRIBUTE, None)
+    return options if isinstance(options, MessageOptions) else MessageOptions()
+
+
+def seconds(name: str, when: object) -> float | None:
+    if when is None:
+        return None
+    if not isinstance(when, datetime):
+        raise TypeError(f"'{name}' must be a datetime, got {type(when).__name__}")
+    return (when if is_aware(when) else make_aware(when)).timestamp()
