@@ -14,7 +14,7 @@ from mailqueue import signals
 from mailqueue.delivery.deliver import Dead, Settlement
 from mailqueue.errors import DecodeError
 from mailqueue.ledger.clock import Clock
-from mailqueue.ledger.entries import after, chunks, dead_entry, named, new_entry
+from mailqueue.ledger.entries import after, apart, chunks, dead_entry, new_entry
 from mailqueue.ledger.interface import Claim, Due, DurableLedger, doom
 from mailqueue.ledger.models import UNFINISHED, Entry, State
 from mailqueue.ledger.rows import take
@@ -71,6 +71,8 @@ class DatabaseLedger(DurableLedger):
         """Return the claim of a row that was taken; one that cannot be read becomes dead."""
         try:
             envelope = unpack(row.payload, worker_keys())
+            if envelope.id != row.pk:
+                raise DecodeError("the payload belongs to another mail")
         except DecodeError as error:
             reason = f"undecodable: {type(error).__name__}"
             self.bury_unread(row, reason)
@@ -100,17 +102,18 @@ class DatabaseLedger(DurableLedger):
         left = settlement.dead[0].envelope if whole else settlement.again
         if left is not None and len(left.recipients or ()) < len(settlement.outcomes):
             changes["payload"] = pack(left, keys)
-        apart = settlement.dead[1:] if whole else settlement.dead
-        letters = [dead_entry(dead, pack(dead.envelope, keys)) for dead in apart]
-        with transaction.atomic(using=self.database) if letters else nullcontext():
+        letters = [apart(dead) for dead in settlement.dead[whole:]]
+        origin = claim.envelope.id
+        rows = [dead_entry(dead, pack(dead.envelope, keys), origin) for dead in letters]
+        with transaction.atomic(using=self.database) if rows else nullcontext():
             if not self.mine(claim).update(**changes):
                 # Sent is sent, also when the lease had ended: whoever has it now need not.
                 sent = changes["state"] == State.SENT
                 if not sent or not self.unfinished([claim.envelope.id]).update(**changes):
                     return None
-            if letters:
-                self.entries.bulk_create(letters, ignore_conflicts=True)
-        return (*settlement.dead[:whole], *map(named, apart))
+            if rows:
+                self.entries.bulk_create(rows, ignore_conflicts=True)
+        return (*settlement.dead[:whole], *letters)
 
     def bury_unread(self, row: Entry, reason: str) -> None:
         """Make a row dead whose payload is no envelope; the payload stays as it is."""

@@ -33,24 +33,25 @@ def new_entry(envelope: Envelope, packed: str, *, now: float, grace: float) -> E
     )
 
 
-def dead_entry(dead: Dead, packed: str) -> Entry:
-    """Return the row of recipients that died apart from the others of their mail."""
-    envelope, apart = dead.envelope, own_id(dead)
+def dead_entry(dead: Dead, packed: str, origin: str) -> Entry:
+    """Return the row of recipients that died apart from the others of the mail ``origin``."""
+    envelope = dead.envelope
     return Entry(
-        id=apart,
+        id=envelope.id,
         mailer=envelope.mailer,
         payload=packed,
         queued_at=Clock(),
         attempts=envelope.attempts,
-        origin=envelope.id,
+        origin=origin,
         **died(dead.outcome, dead.reason),
     )
 
 
-def own_id(dead: Dead) -> str:
-    """Return an id for recipients that part from their mail: the same however often they do."""
+def apart(dead: Dead) -> Dead:
+    """Return a dead letter that parts from its mail, under its own id: the same each time."""
     name = "\n".join((dead.envelope.id, *(dead.envelope.recipients or ())))
-    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    own = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return dataclasses.replace(dead, envelope=dataclasses.replace(dead.envelope, id=own))
 
 
 def after(claim: Claim, settlement: Settlement, *, now: float, keep_sent: float) -> Changes:
@@ -98,11 +99,6 @@ def facts(outcome: Outcome, reason: str) -> Changes:
         "code": outcome.code,
         "enhanced": (outcome.enhanced or "")[:12],
     }
-
-
-def named(dead: Dead) -> Dead:
-    """Return a dead letter under its own id."""
-    return dataclasses.replace(dead, envelope=dataclasses.replace(dead.envelope, id=own_id(dead)))
 
 
 def chunks(entries: Sequence[Entry], size: int) -> Iterator[list[Entry]]:
