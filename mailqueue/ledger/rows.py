@@ -17,15 +17,14 @@ def take(rows: QuerySet[Entry], *, limit: int, **changes: Any) -> list[Entry]:
     the UPDATE looks at the condition once more; no transaction is held then, since SQLite refuses
     a reader that wants to write after another has written.
     """
-    around: AbstractContextManager[Any] = nullcontext()
-    chosen = rows.order_by("due_at")[:limit]
-    if connections[rows.db].features.has_select_for_update_skip_locked:
-        around = transaction.atomic(using=rows.db)
-        chosen = rows.select_for_update(skip_locked=True).order_by("due_at")[:limit]
+    entries = Entry.objects.using(rows.db)
+    locks = connections[rows.db].features.has_select_for_update_skip_locked
+    chosen = rows.select_for_update(skip_locked=True) if locks else rows
     fence = uuid.uuid4().hex
-    with around:
-        ids = list(chosen.values_list("pk", flat=True))
+    around: AbstractContextManager[Any] = transaction.atomic(using=rows.db)
+    with around if locks else nullcontext():
+        ids = list(chosen.order_by("due_at").values_list("pk", flat=True)[:limit])
         if not ids:
             return []
-        rows.filter(pk__in=ids).update(fence=fence, **changes)
-        return list(Entry.objects.using(rows.db).filter(pk__in=ids, fence=fence))
+        (entries if locks else rows).filter(pk__in=ids).update(fence=fence, **changes)
+        return list(entries.filter(pk__in=ids, fence=fence))
