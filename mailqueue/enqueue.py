@@ -1,6 +1,5 @@
 """The sender's half: accept messages, make envelopes of them, hand them to ledger and broker."""
 
-import hashlib
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from mailqueue.errors import EncodeError, PublishError
 from mailqueue.ledger.interface import DurableLedger
 from mailqueue.ledger.levels import ledger_of
 from mailqueue.ledger.outbox import publish_kept
-from mailqueue.mail.scheduling import MessageOptions, options_of_message
+from mailqueue.mail.scheduling import MessageOptions, id_of, options_of_message
 from mailqueue.options import QueueOptions
 from mailqueue.preflight import check
 from mailqueue.wire.attachments import AttachmentStore
@@ -89,7 +88,7 @@ def identify(mailer: str, wishes: MessageOptions, options: QueueOptions) -> str:
         return uuid.uuid4().hex
     if options.ledger is None:
         raise EncodeError("an idempotency key needs a mailer with a ledger")
-    return hashlib.sha256(f"{mailer}\n{wishes.idempotency_key}".encode()).hexdigest()[:32]
+    return id_of(wishes.idempotency_key, mailer)
 
 
 def now() -> datetime:

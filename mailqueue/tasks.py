@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from mailqueue.broker.publish import TASK, publisher
 from mailqueue.broker.queues import prepare_worker
+from mailqueue.broker.relay import Relay
 from mailqueue.broker.screen import Screen
 from mailqueue.delivery.aftermath import park_whole
 from mailqueue.delivery.batch import process
@@ -55,6 +56,7 @@ def add_queues(instance: Any, **kwargs: Any) -> None:
         raise SystemExit(f"mailqueue: {error}") from None
     prepare_worker(instance.app, names)
     instance.app.steps["consumer"].add(Screen)
+    instance.app.steps["consumer"].add(Relay)
 
 
 @signals.worker_ready.connect

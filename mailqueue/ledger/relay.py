@@ -13,22 +13,27 @@ BATCH = 500
 
 
 def relay() -> int:
-    """Publish what is due now, at most one batch, and return how many the broker took.
+    """Publish all that is due now and return how many mails the broker took.
 
-    Raises what the database raises.
+    Ends early when the broker takes no more. Raises what the database raises.
     """
     mailers = queue_mailers()
     if not mailers:
         return 0
     ledger = database_ledger(next(iter(mailers.values())))
-    due: defaultdict[str, list[Due]] = defaultdict(list)
-    for each in ledger.due(list(mailers), limit=BATCH):
-        due[each.mailer].append(each)
-    taken = 0
-    for mailer, group in due.items():
-        options = mailers[mailer]
-        taken += len(publish_due(group, ledger=ledger, mailer=mailer, options=options))
-    return taken
+    published = 0
+    while due := ledger.due(list(mailers), limit=BATCH):
+        groups: defaultdict[str, list[Due]] = defaultdict(list)
+        for each in due:
+            groups[each.mailer].append(each)
+        taken = sum(
+            len(publish_due(group, ledger=ledger, mailer=mailer, options=mailers[mailer]))
+            for mailer, group in groups.items()
+        )
+        published += taken
+        if taken < len(due):
+            break
+    return published
 
 
 def purge() -> int:

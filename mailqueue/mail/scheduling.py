@@ -1,6 +1,7 @@
 """What a single message asks of the queue: when to be sent, until when, and only once."""
 
 import dataclasses
+import hashlib
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -53,6 +54,11 @@ def queue_options(
     )
     setattr(message, ATTRIBUTE, options)
     return message
+
+
+def id_of(idempotency_key: str, mailer: str = "default") -> str:
+    """Return the id that a mail with this key has in the queue, to cancel or to find it."""
+    return hashlib.sha256(f"{mailer}\n{idempotency_key}".encode()).hexdigest()[:32]
 
 
 def options_of_message(message: EmailMessage) -> MessageOptions:

@@ -1,12 +1,16 @@
 """`manage.py mailqueue`: what an operator does about the queue."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.files.storage import storages
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from mailqueue.broker.relay import INTERVAL
 from mailqueue.lanes import queue_mailers
+from mailqueue.ledger import relay as ledger
+from mailqueue.ledger.levels import APP, is_installed
 from mailqueue.wire.attachments import purge
 
 # A worker may hold a mail somewhat longer than its last attempt was allowed to start.
@@ -21,9 +25,28 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("purge", help="delete stored attachments that no mail can need any more")
+        relay = actions.add_parser(
+            "relay", help="publish what the database ledger has due, as every worker does, too"
+        )
+        relay.add_argument("--once", action="store_true", help="publish what is due now, and end")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
-        getattr(self, action)()
+        if action == "relay":
+            self.relay(once=options["once"])
+        else:
+            getattr(self, action)()
+
+    def relay(self, *, once: bool) -> None:
+        """Publish what is due, for ever unless `once`; an error of the database ends it."""
+        if not is_installed():
+            raise CommandError(f"The relay needs {APP!r} in INSTALLED_APPS.")
+        while True:
+            if published := ledger.relay():
+                self.stdout.write(f"{published} mails published")
+            ledger.purge()
+            if once:
+                return
+            time.sleep(INTERVAL)
 
     def purge(self) -> None:
         """Delete stored contents older than any mail that could claim them."""
