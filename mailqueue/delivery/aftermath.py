@@ -50,14 +50,14 @@ def tell(settlement: Settlement, dead: Sequence[Dead]) -> None:
     if any(outcome.kind is Kind.SENT for outcome in outcomes):
         signals.tell(signals.sent, **who, attempts=envelope.attempts + 1)
     if again is not None:
-        last = next((each for each in outcomes if each.kind is not Kind.SENT), None)
+        cause = settlement.cause
         signals.tell(
             signals.deferred,
             **who,
             attempts=again.attempts,
             delay=max(0.0, (again.due_at or 0.0) - time.time()),
-            code=last and last.code,
-            enhanced=last and last.enhanced,
+            code=cause and cause.code,
+            enhanced=cause and cause.enhanced,
         )
     for each in dead:
         signals.tell(

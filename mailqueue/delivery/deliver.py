@@ -38,6 +38,12 @@ class Settlement:
     again: Envelope | None
     dead: tuple[Dead, ...]
 
+    @property
+    def cause(self) -> Outcome | None:
+        """Why it is to be tried again: the outcome of one of those recipients."""
+        names = self.again.recipients if self.again else None
+        return next((self.outcomes[name] for name in names or () if name in self.outcomes), None)
+
 
 def deliver(
     mails: Sequence[tuple[Envelope, EmailMessage]],

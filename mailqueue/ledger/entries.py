@@ -65,7 +65,8 @@ def after(claim: Claim, settlement: Settlement, *, now: float, keep_sent: float)
         delay = max(0.0, (settlement.again.due_at or now) - now)
         attempts = settlement.again.attempts
         told |= {"state": State.DEFERRED, "due_at": Clock(delay), "attempts": attempts}
-        return told | (last_failure(outcomes) or {})
+        cause = settlement.cause
+        return told | (facts(cause, cause.reason) if cause else {})
     if settlement.dead and not any(outcome.kind is Kind.SENT for outcome in outcomes):
         return told | died(settlement.dead[0].outcome, settlement.dead[0].reason)
     return told | {
@@ -75,15 +76,6 @@ def after(claim: Claim, settlement: Settlement, *, now: float, keep_sent: float)
         "finished_at": Clock(),
         "purge_at": Clock(keep_sent),
     }
-
-
-def last_failure(outcomes: Any) -> Changes:
-    """Return what a row tells of why it was not sent."""
-    told: Changes = {}
-    for outcome in outcomes:
-        if outcome.kind is not Kind.SENT:
-            told = facts(outcome, outcome.reason)
-    return told
 
 
 def died(outcome: Outcome, reason: str) -> Changes:

@@ -5,10 +5,14 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from celery import Celery
 from django.core.cache import caches
 from django.db import connections
 from django.test import override_settings
 
+from mailqueue.broker.publish import publisher_of
+from mailqueue.delivery.batch import breakers
+from mailqueue.delivery.connections import connections as targets
 from mailqueue.ledger.cache import CacheLedger, key
 from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.interface import Claim, Ledger
@@ -19,6 +23,8 @@ from mailqueue.wire.keys import keys_from_settings
 from mailqueue.wire.reference import Reference
 from tests.ledger.databases import KINDS, To, database
 from tests.ledger.mails import options
+from tests.ledger.projects import Project
+from tests.services import queue_on
 
 
 @pytest.fixture(scope="session")
@@ -105,3 +111,38 @@ def bench(request, databases) -> Iterator[Bench]:
     backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}
     with override_settings(CACHES={"default": backend}):
         yield CacheBench(lambda chosen: CacheLedger(caches["default"], chosen))
+
+
+@pytest.fixture
+def celery_app(redis_url) -> Iterator[Celery]:
+    """The project's own Celery app, as the current one."""
+    app = Celery("project", broker=redis_url)
+    app.set_current()
+    yield app
+    publisher_of(app).close()
+    publisher_of.cache_clear()
+    app.close()
+    targets.close()
+    breakers.clear()
+
+
+@pytest.fixture
+def lane(redis_url) -> Iterator[str]:
+    """Name a queue on Redis for this test alone."""
+    with queue_on(redis_url) as name:
+        yield name
+
+
+@pytest.fixture
+def project(table, celery_app, lane, sink) -> Iterator[Project]:
+    """A project with the database ledger, on each database."""
+    with Project(sink, lane, ledger="database") as running:
+        yield running
+
+
+@pytest.fixture
+def kept_project(bench, celery_app, lane, sink) -> Iterator[Project]:
+    """A project with each ledger."""
+    level = "database" if bench.ledger.durable else "cache"
+    with Project(sink, lane, ledger=level) as running:
+        yield running
