@@ -1,5 +1,6 @@
 """A ledger of each kind, on its real store."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -109,6 +110,7 @@ def bench(request, databases) -> Iterator[Bench]:
         return
     location = request.getfixturevalue("redis_url")
     backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}
+    backend["KEY_PREFIX"] = uuid.uuid4().hex
     with override_settings(CACHES={"default": backend}):
         yield CacheBench(lambda chosen: CacheLedger(caches["default"], chosen))
 

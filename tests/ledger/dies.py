@@ -1,0 +1,45 @@
+"""A process that dies by kill -9, where it is told: ``python -m tests.ledger.dies at-commit``.
+
+- ``at-commit``: sends a mail in a transaction; dies after the commit, before anything is published.
+- ``before-mark``: does the tasks named on its standard input; dies after the first mail was sent,
+  before the ledger knows.
+- ``in-claim``: dies after the claim, before a target was asked.
+- ``never``: does the tasks and ends.
+"""
+
+import os
+import signal
+import sys
+from typing import Any
+
+import django
+
+
+def die(*args: Any, **kwargs: Any) -> Any:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main(where: str) -> None:
+    django.setup()
+    from django.db import transaction
+
+    from mailqueue.delivery.batch import process
+    from mailqueue.ledger import outbox
+    from mailqueue.ledger.database import DatabaseLedger
+    from mailqueue.mail import send_mail
+
+    if where == "at-commit":
+        outbox.publish = die
+        with transaction.atomic():
+            send_mail("Hello", "body", "from@example.test", ["a@example.test"])
+        return
+    if where == "before-mark":
+        DatabaseLedger.finish = die
+    elif where == "in-claim":
+        DatabaseLedger.hand_over = die
+    for batch in sys.stdin:
+        process(batch)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,210 @@
+"""Brokers that forget and processes that die or stop: every mail arrives, none twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+from celery import Celery
+from django.db import connections
+
+from mailqueue import tasks
+from mailqueue.broker.publish import publisher_of
+from mailqueue.demo.sink import Stall
+from mailqueue.ledger.models import Entry, State
+from mailqueue.ledger.relay import relay
+from tests.ledger.projects import Project, message
+from tests.procnodes import Process, redis_process, run
+
+ROOT = Path(__file__).parents[2]
+PAST = "2001-01-01T00:00:00+00:00"
+
+
+def until(what: Callable[[], object], timeout: float = 60) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + timeout
+    while not what():
+        assert time.monotonic() < end, "it did not become true in time"
+        time.sleep(0.05)
+
+
+def count(**fields: Any) -> int:
+    return Entry.objects.filter(**fields).count()
+
+
+def environment(project: Project, alias: str, broker: str) -> dict[str, str]:
+    """Return what makes another process one of the same project."""
+    database = connections.settings[alias]
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "DJANGO_SETTINGS_MODULE": "tests.ledger.project",
+        "MAILQUEUE_TEST_DATABASE": json.dumps(database, default=str),
+        "MAILQUEUE_MAILERS": json.dumps(project.mailers()),
+        "MAILQUEUE_BROKER_URL": broker,
+    }
+
+
+def start(what: str, environ: dict[str, str]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.ledger.dies", what]
+    return subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, text=True)
+
+
+def runs(what: str, environ: dict[str, str], *batches: str) -> int:
+    """Run the process that dies; return its exit status."""
+    process = start(what, environ)
+    process.communicate("\n".join(batches), timeout=60)
+    return process.returncode
+
+
+def lapse() -> None:
+    """Let the time pass of all that is published or leased."""
+    Entry.objects.exclude(due_at=None).update(due_at=PAST)
+
+
+@pytest.fixture
+def environ(project, table, redis_url) -> dict[str, str]:
+    return environment(project, table, redis_url)
+
+
+def test_killed_between_commit_and_publish_the_mail_goes_out_all_the_same(project, environ):
+    assert runs("at-commit", environ) == -signal.SIGKILL
+    assert project.take() == []
+    lapse()
+    assert relay() == 1
+    project.work()
+    assert project.sink.copies() == {"a@example.test": 1}
+
+
+def test_killed_after_the_claim_the_mails_arrive_once(project, environ):
+    project.send(message("a@example.test"), message("b@example.test"))
+    assert runs("in-claim", environ, *project.take()) == -signal.SIGKILL
+    lapse()
+    relay()
+    project.work()
+    assert project.sink.copies() == {"a@example.test": 1, "b@example.test": 1}
+
+
+def test_killed_before_the_mark_one_mail_comes_twice_and_never_a_third_time(project, environ):
+    """Window W2: of the batch only the mail that was being sent."""
+    project.send(message("a@example.test"), message("b@example.test"))
+    batches = project.take()
+    for _ in range(3):
+        assert runs("before-mark", environ, *batches) in (0, -signal.SIGKILL)
+        lapse()
+        relay()
+        batches = project.take()
+    for batch in batches:
+        tasks.deliver(batch)
+    lapse()
+    relay()
+    project.work()
+    copies = project.sink.copies()
+    assert set(copies) == {"a@example.test", "b@example.test"}
+    assert max(copies.values()) <= 2
+    assert count(due_at=None) == 2
+
+
+def test_stopped_beyond_its_lease_a_worker_sends_no_second_copy(project, environ):
+    """Window W3 is left: of the mail that it was sending when it was stopped."""
+    stall = Stall()
+    project.sink.answer("MAIL", stall)
+    project.send(*(message(f"{name}@example.test") for name in "abcde"))
+    process = start("never", environ)
+    process.stdin.write(project.take()[0] + "\n")
+    process.stdin.close()
+    assert stall.reached.wait(60)
+    process.send_signal(signal.SIGSTOP)
+    [sending] = Entry.objects.filter(handed=1)
+    Entry.objects.exclude(pk=sending.pk).update(due_at=PAST)
+    relay()
+    project.work()
+    assert len(project.sink.mails) == 4
+    process.send_signal(signal.SIGCONT)
+    stall.release()
+    assert process.wait(60) == 0
+    assert set(project.sink.copies().values()) == {1}
+    assert count(state=State.SENT) == 5
+
+
+@pytest.fixture
+def own_redis(tmp_path_factory) -> Iterator[str]:
+    """Run a Redis that the test may flush."""
+    for node in run(redis_process(tmp_path_factory.mktemp("redis"))):
+        yield f"redis://127.0.0.1:{node.port}/0"
+
+
+@pytest.fixture
+def own_project(table, own_redis, sink) -> Iterator[Project]:
+    app = Celery("project", broker=own_redis)
+    app.set_current()
+    with Project(sink, "mail", ledger="database") as project:
+        yield project
+    publisher_of(app).close()
+    publisher_of.cache_clear()
+    app.close()
+
+
+@pytest.fixture
+def workers(own_project, own_redis, table, tmp_path) -> Iterator[list[Process]]:
+    """Start two workers of one process each."""
+    command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "--concurrency", "1"]
+    env = environment(own_project, table, own_redis)
+    processes = []
+    try:
+        for name in ("one", "two"):
+            options = ["--loglevel", "INFO", "--hostname", f"{name}@%h"]
+            processes.append(Process(name, [*command, *options], cwd=tmp_path, env=env))
+        for process in processes:
+            until(lambda process=process: b" ready." in process.logs())
+        yield processes
+    finally:
+        for process in processes:
+            process.remove()
+
+
+def test_flushing_redis_loses_nothing_and_doubles_nothing(own_project, own_redis, workers):
+    """500 mails queued, 200 in the hands of workers."""
+    stall = Stall()
+    own_project.sink.answer("MAIL", stall, times=2)
+    own_project.send(*(message(f"{number}@example.test") for number in range(700)))
+    until(lambda: count(state=State.SENDING) == 200)
+    with redis.Redis.from_url(own_redis) as client:
+        assert client.llen("mail") == 5
+        client.flushall()
+    assert count(state=State.QUEUED) == 500
+    stall.release()
+    Entry.objects.filter(state=State.QUEUED).update(due_at=PAST)  # a minute has passed
+    own_project.sink.wait(lambda: len(own_project.sink.copies()) == 700, timeout=120)
+    until(lambda: count(state=State.SENT) == 700)
+    assert set(own_project.sink.copies().values()) == {1}
+
+
+def test_killing_workers_again_and_again_loses_nothing(own_project, own_redis, workers):
+    """Only W2 is left: a mail that was being sent when its worker was killed."""
+    own_project.send(*(message(f"{number}@example.test") for number in range(300)))
+    for turn in range(4):
+        wanted = 40 * (turn + 1)
+        until(lambda wanted=wanted: len(own_project.sink.mails) >= wanted)
+        victim = workers[turn % 2]
+        victim.kill("SIGKILL")
+        victim.start()
+        lapse()
+    until(lambda: lapsed_and_done(300), timeout=120)
+    copies = own_project.sink.copies()
+    assert len(copies) == 300
+    assert sum(copies.values()) <= 300 + 4
+    assert max(copies.values()) <= 2
+
+
+def lapsed_and_done(number: int) -> bool:
+    Entry.objects.filter(state=State.QUEUED, published__lt=2).update(due_at=PAST)
+    return count(state=State.SENT) == number
