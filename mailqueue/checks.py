@@ -7,6 +7,7 @@ and leave everything as it is: the queue's and SMTP's.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.core.mail.backends import console as django_console
@@ -24,6 +25,14 @@ Entries = Mapping[str, Mapping[str, Any]]
 TAG = "mail"  # Tags.mail from Django 6.1
 SMTP = (smtp.EmailBackend, django_smtp.EmailBackend)
 HARMLESS = (queue.EmailBackend, smtp.EmailBackend)
+# Their add() is not atomic for all processes, or they keep nothing.
+NOT_SHARED = {
+    f"django.core.cache.backends.{name}"
+    for name in (
+        *("locmem.LocMemCache", "dummy.DummyCache"),
+        *("filebased.FileBasedCache", "db.DatabaseCache"),
+    )
+}
 DEVELOPMENT = (
     console.EmailBackend,
     dummy.EmailBackend,
@@ -163,3 +172,21 @@ def _is(alias: str, config: Mapping[str, Any], classes: tuple[type, ...]) -> boo
 def _seen_by_django(config: Mapping[str, Any]) -> bool:
     """Tell whether Django's own check (mail.E001) looks at this backend of the default mailer."""
     return compat.HAS_MAILERS and config.get("BACKEND") in compat.BACKENDS
+
+
+@register(TAG)
+def check_caches(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Find ledgers in a cache that two processes may both believe to have added to."""
+    found: list[CheckMessage] = []
+    for alias, config in mailers.settings.items():
+        options = config.get("OPTIONS", {})
+        cache = settings.CACHES.get(options.get("cache", "default"), {})
+        if options.get("ledger") == "cache" and cache.get("BACKEND") in NOT_SHARED:
+            found.append(
+                CheckWarning(
+                    f"MAILERS[{alias!r}]: the ledger needs a cache that all processes share.",
+                    hint="Use Django's Redis or Memcached cache.",
+                    id="mailqueue.W003",
+                )
+            )
+    return found

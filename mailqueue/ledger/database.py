@@ -4,11 +4,13 @@ import dataclasses
 import time
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from typing import Any
 
 from django.db import router, transaction
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import F, Min, Q, QuerySet, Value
 from django.db.models.functions import Least, Power
+from django.utils.timezone import is_aware, make_aware
 
 from mailqueue import signals
 from mailqueue.delivery.deliver import Dead, Settlement
@@ -156,6 +158,11 @@ class DatabaseLedger(DurableLedger):
             .filter(pk__in=ids)
             .update(state=State.QUEUED, due_at=Clock(), finished_at=None, **fresh)
         )
+
+    def oldest(self) -> datetime | None:
+        needed = self.entries.filter(state__in=[*UNFINISHED, State.DEAD])
+        found: datetime | None = needed.aggregate(oldest=Min("queued_at"))["oldest"]
+        return found if found is None or is_aware(found) else make_aware(found)
 
     def purge(self, *, limit: int) -> int:
         old = self.entries.filter(purge_at__lte=Clock()).order_by("purge_at")

@@ -3,6 +3,7 @@
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from mailqueue.delivery.deliver import Dead, Settlement
@@ -102,6 +103,10 @@ class DurableLedger(Ledger):
     @abstractmethod
     def requeue(self, ids: Sequence[str]) -> int:
         """Queue dead letters anew, as if never tried; return how many there were."""
+
+    @abstractmethod
+    def oldest(self) -> datetime | None:
+        """Return when the oldest mail was queued whose content may still be needed."""
 
     @abstractmethod
     def purge(self, *, limit: int) -> int:

@@ -1,7 +1,7 @@
 """Which ledger a mailer's options ask for."""
 
 from django.apps import apps
-from django.core.cache import caches
+from django.core.cache import InvalidCacheBackendError, caches
 
 from mailqueue.ledger.interface import DurableLedger, Ledger, NoLedger
 from mailqueue.options import QueueOptions
@@ -10,13 +10,16 @@ APP = "mailqueue.ledger"
 
 
 def ledger_of(options: QueueOptions) -> Ledger:
-    """Return the ledger of a mailer; ValueError when the database level is not installed."""
+    """Return the ledger of a mailer; ValueError when its store is not configured."""
     if options.ledger == "database":
         return database_ledger(options)
     if options.ledger == "cache":
         from mailqueue.ledger.cache import CacheLedger
 
-        return CacheLedger(caches[options.cache], options)
+        try:
+            return CacheLedger(caches[options.cache], options)
+        except InvalidCacheBackendError:
+            raise ValueError(f"'cache' must be an alias in CACHES, got {options.cache!r}") from None
     return NoLedger()
 
 

@@ -31,7 +31,7 @@ def database(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
         settings = {
             "ENGINE": ENGINES[kind],
             "NAME": str(folder / "ledger.sqlite3"),
-            "OPTIONS": {"timeout": 30},
+            "OPTIONS": {"timeout": 30, "init_command": "PRAGMA journal_mode = WAL"},
         }
         yield from migrated(kind, settings)
         return

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from mailqueue.broker.relay import INTERVAL
 from mailqueue.lanes import queue_mailers
 from mailqueue.ledger import relay as ledger
-from mailqueue.ledger.levels import APP, is_installed
+from mailqueue.ledger.levels import APP, database_ledger, is_installed
 from mailqueue.wire.attachments import purge
 
 # A worker may hold a mail somewhat longer than its last attempt was allowed to start.
@@ -54,6 +54,9 @@ class Command(BaseCommand):
         for options in queue_mailers().values():
             if options.attachments is not None:
                 needed = datetime.now(UTC) - timedelta(seconds=options.retry.max_age) - MARGIN
+                if is_installed():
+                    # Dead letters and mail with a `send_at` may wait for longer.
+                    needed = min(needed, database_ledger(options).oldest() or needed)
                 earlier = oldest.get(options.attachments, needed)
                 oldest[options.attachments] = min(needed, earlier)
         for alias, before in oldest.items():
