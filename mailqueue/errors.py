@@ -3,6 +3,7 @@
     MailQueueError
       EncodeError                 to the caller: this message cannot be queued as it is
       PublishError                to the caller: the broker did not take it and nothing keeps it
+      LedgerError                 in the worker: the ledger cannot be asked, nothing is sent
       DecodeError                 in the worker: the envelope becomes a dead letter, bytes kept
         UnsupportedVersion
         BadSignature
@@ -33,6 +34,10 @@ class PublishError(MailQueueError):
     def __init__(self, text: str, *, queued: int = 0) -> None:
         super().__init__(text)
         self.queued = queued
+
+
+class LedgerError(MailQueueError):
+    """The database or the cache of the ledger failed; the batch goes back to the broker."""
 
 
 class DecodeError(MailQueueError):

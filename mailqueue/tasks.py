@@ -1,6 +1,8 @@
 """The Celery task that carries mail, and what a worker needs to run it."""
 
 import contextlib
+import logging
+import time
 from typing import Any
 
 from celery import shared_task, signals
@@ -14,8 +16,13 @@ from mailqueue.broker.screen import Screen
 from mailqueue.delivery.aftermath import park_whole
 from mailqueue.delivery.batch import process
 from mailqueue.delivery.connections import connections
-from mailqueue.errors import PublishError
+from mailqueue.errors import LedgerError, PublishError
 from mailqueue.lanes import queue_names
+
+# Seconds before a batch goes back to the broker when its ledger is away: it comes at once.
+LEDGER_PAUSE = 5.0
+
+logger = logging.getLogger("mailqueue")
 
 
 @shared_task(
@@ -34,13 +41,17 @@ def deliver(batch: str) -> None:
     try:
         try:
             process(batch)
-        except PublishError:
+        except (PublishError, LedgerError):
             raise
         except Exception as error:  # noqa: BLE001
             # A defect of ours must neither lose the batch nor send it for ever.
             park_whole(batch, error)
     except PublishError:
         raise Reject("what follows could not be published", requeue=True) from None
+    except LedgerError as error:
+        logger.error("The ledger cannot be asked (%s); the batch goes back.", error)
+        time.sleep(LEDGER_PAUSE)
+        raise Reject("the ledger cannot be asked", requeue=True) from None
 
 
 @signals.celeryd_init.connect

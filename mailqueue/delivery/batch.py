@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any
 
 from django.core.mail import EmailMessage
+from django.db import close_old_connections
 
 from mailqueue.delivery.aftermath import bury, follow_up, give_up, persist, publish_again, tell
 from mailqueue.delivery.breaker import Breaker
 from mailqueue.delivery.deliver import (
+    Dead,
     Settlement,
     deliver,
     deliver_singly,
@@ -22,7 +24,7 @@ from mailqueue.delivery.deliver import (
     rebuild,
 )
 from mailqueue.delivery.outcome import Kind
-from mailqueue.errors import DecodeError, TransientDeliveryError
+from mailqueue.errors import DecodeError, LedgerError, TransientDeliveryError
 from mailqueue.lanes import options_of
 from mailqueue.ledger.interface import Claim, Ledger, NoLedger
 from mailqueue.ledger.levels import database_ledger, ledger_of
@@ -36,6 +38,9 @@ from mailqueue.wire.storage import attachment_store
 
 Item = Envelope | Reference
 Mail = tuple[Claim, EmailMessage]
+
+# What was sent and is not marked is sent again: worth some seconds of waiting.
+MARK_PAUSES = (0.1, 1.0, 5.0, 10.0)
 
 # By target. Each worker process learns for itself, at the price of one probe.
 breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
@@ -86,7 +91,7 @@ def process_mailer(items: Sequence[Item], options: QueueOptions, ledger: Ledger)
     store = attachment_store(options, keys_from_settings(options.encryption_keys))
     fetch = store.fetch if store else refuse
     now = time.time()
-    for claim in ledger.claim(items if ledger.durable else list(due_now(items, options))):
+    for claim in claims(items if ledger.durable else list(due_now(items, options)), ledger):
         envelope = claim.envelope
         if claim.wait:
             publish_again(envelope, options, claim.wait)
@@ -105,6 +110,13 @@ def process_mailer(items: Sequence[Item], options: QueueOptions, ledger: Ledger)
                 settlement = postponed(envelope, now + options.retry.schedule[0])
         conclude(claim, settlement, options, ledger)
     deliver_ready(ready, options, ledger)
+
+
+def claims(items: Sequence[Item], ledger: Ledger) -> list[Claim]:
+    try:
+        return ledger.claim(items)
+    except ledger.errors as error:
+        raise LedgerError(type(error).__name__) from None
 
 
 def due_now(items: Sequence[Item], options: QueueOptions) -> Iterator[Item]:
@@ -141,18 +153,38 @@ def attempts(
     if isinstance(ledger, NoLedger):
         yield from zip([claim for claim, _ in mails], deliver(pairs, **how), strict=True)
         return
-    claims = {claim.envelope.id: claim for claim, _ in mails}
-    hand_over = lambda envelope: ledger.hand_over(claims[envelope.id])  # noqa: E731
+    of = {claim.envelope.id: claim for claim, _ in mails}
+
+    def hand_over(envelope: Envelope) -> bool:
+        try:
+            return ledger.hand_over(of[envelope.id])
+        except ledger.errors as error:
+            raise LedgerError(type(error).__name__) from None
+
     for settlement in deliver_singly(pairs, **how, hand_over=hand_over):
-        yield claims[settlement.envelope.id], settlement
+        yield of[settlement.envelope.id], settlement
 
 
 def conclude(claim: Claim, settlement: Settlement, options: QueueOptions, ledger: Ledger) -> None:
     """Keep what is left to do, the next attempt first; then tell what happened."""
     if not ledger.durable:
         follow_up(settlement, options)
-    dead = ledger.finish(claim, settlement)
+    dead = finish(claim, settlement, ledger)
     if dead is None:
         logger.warning("Mail %s: another worker has it.", claim.envelope.id)
     else:
         tell(settlement, dead)
+
+
+def finish(claim: Claim, settlement: Settlement, ledger: Ledger) -> Sequence[Dead] | None:
+    """Mark the outcome, also if the store needs to be asked more than once."""
+    for pause in MARK_PAUSES:
+        try:
+            return ledger.finish(claim, settlement)
+        except ledger.errors:
+            close_old_connections()
+            time.sleep(pause)
+    try:
+        return ledger.finish(claim, settlement)
+    except ledger.errors as error:
+        raise LedgerError(type(error).__name__) from None

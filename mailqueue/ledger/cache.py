@@ -25,6 +25,8 @@ class CacheLedger(Ledger):
     ``done`` stays as long as a broker could bring the same attempt again.
     """
 
+    errors = (Exception,)  # each cache backend has its own
+
     def __init__(self, cache: BaseCache, options: QueueOptions) -> None:
         self.cache = cache
         self.lease = options.lease

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
-from django.db import router, transaction
+from django.db import Error, router, transaction
 from django.db.models import F, Min, Q, QuerySet, Value
 from django.db.models.functions import Least, Power
 from django.utils.timezone import is_aware, make_aware
@@ -36,6 +36,8 @@ INSERT_SIZE = 4 * 2**20  # of payload in one INSERT; MariaDB takes 16 MiB unless
 
 class DatabaseLedger(DurableLedger):
     """Keeps mails in the table; ``options`` are those of the mailer whose mails it is asked for."""
+
+    errors = (Error,)
 
     def __init__(self, options: QueueOptions) -> None:
         self.options = options

@@ -45,6 +45,9 @@ class Ledger(ABC):
     # Whether it keeps retries and dead letters; if not, they are the broker's.
     durable: ClassVar[bool] = False
 
+    # What its methods raise when the store is away, or asks to try again (a deadlock).
+    errors: ClassVar[tuple[type[Exception], ...]] = ()
+
     @abstractmethod
     def claim(self, items: Sequence[Envelope | Reference]) -> list[Claim]:
         """Claim each; leave out what is finished, waits, or is another's and safe there."""

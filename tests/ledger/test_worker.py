@@ -6,7 +6,8 @@ from threading import Thread
 
 import pytest
 from celery import Celery
-from django.db import connections, transaction
+from celery.exceptions import Reject
+from django.db import OperationalError, connections, transaction
 from django.utils.timezone import now
 
 from mailqueue import signals, tasks
@@ -14,7 +15,9 @@ from mailqueue.broker.publish import publisher_of
 from mailqueue.delivery.connections import connections as targets
 from mailqueue.demo.sink import KEEP_AND_DROP, Stall
 from mailqueue.errors import EncodeError
+from mailqueue.ledger.cache import CacheLedger
 from mailqueue.ledger.control import cancel
+from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Entry, State
 from mailqueue.ledger.relay import relay
 from mailqueue.mail import mailers
@@ -284,6 +287,46 @@ def test_the_level_can_change_with_mails_in_flight(project, before, after, redis
     if before == "cache" and after is None:
         wanted = {"a@example.test": 2, "b@example.test": 2}  # nobody looks at the marks any more
     assert project.sink.copies() == wanted
+
+
+def fails_once(monkeypatch, ledger, name):
+    """Let a method of the ledger fail as it does when its store is away, the first time."""
+    method = getattr(ledger, name)
+    answers = iter([OperationalError("away")])
+
+    def failing(*args):
+        for error in answers:
+            raise error
+        return method(*args)
+
+    monkeypatch.setattr(ledger, name, failing)
+
+
+def class_of(project):
+    return DatabaseLedger if project.options["ledger"] == "database" else CacheLedger
+
+
+@pytest.mark.parametrize("step", ["claim", "hand_over"])
+def test_a_ledger_that_is_away_gives_the_batch_back_and_sends_nothing(
+    kept_project, monkeypatch, step
+):
+    monkeypatch.setattr(tasks, "LEDGER_PAUSE", 0)
+    fails_once(monkeypatch, class_of(kept_project), step)
+    kept_project.send()
+    [batch] = kept_project.take()
+    with pytest.raises(Reject) as raised:
+        tasks.deliver(batch)
+    assert raised.value.requeue
+    assert kept_project.sink.mails == []
+
+
+def test_a_mark_that_fails_is_made_again(kept_project, monkeypatch):
+    fails_once(monkeypatch, class_of(kept_project), "finish")
+    kept_project.send()
+    [batch] = kept_project.take()
+    tasks.deliver(batch)
+    tasks.deliver(batch)
+    assert len(kept_project.sink.mails) == 1
 
 
 def test_the_database_level_needs_its_app(settings):
