@@ -66,8 +66,11 @@ class CacheLedger(Ledger):
             return 1
 
     def hand_over(self, claim: Claim) -> bool:
-        held = key(claim.envelope, "claim")
-        if self.cache.get(held) != claim.fence or not self.cache.touch(held, self.lease):
+        held, done = key(claim.envelope, "claim"), key(claim.envelope, "done")
+        # Nothing but our fence: another may have finished it although the claim was ours since.
+        if self.cache.get_many([held, done]) != {held: claim.fence}:
+            return False
+        if not self.cache.touch(held, self.lease):
             return False
         self.count(key(claim.envelope, "handed"))
         return True

@@ -88,6 +88,16 @@ def test_what_was_sent_in_the_end_is_sent_also_if_the_lease_had_ended(bench):
     assert bench.ledger.claim(items) == []
 
 
+def test_what_was_sent_meanwhile_is_not_handed_over(bench):
+    items = bench.put(envelope())
+    [claim] = bench.ledger.claim(items)
+    assert bench.ledger.hand_over(claim)
+    bench.end_lease(claim)
+    [other] = granted(bench, items)
+    assert bench.ledger.finish(claim, settled(claim.envelope, a=SENT)) is not None
+    assert not bench.ledger.hand_over(other)
+
+
 def test_a_mail_that_kills_its_workers_is_doomed_in_the_end(bench):
     items = bench.put(envelope())
     for _ in range(MAX_CLAIMS):

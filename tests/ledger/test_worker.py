@@ -1,5 +1,6 @@
 """From send() to the SMTP server and into the ledger, with a worker's work done in the test."""
 
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -172,6 +173,15 @@ def test_what_the_broker_lost_is_published_again(project):
     project.work()
     assert states() == [State.SENT] * 5
     assert set(project.sink.copies().values()) == {1}
+
+
+def test_a_mail_that_kills_its_workers_takes_no_other_along(project):
+    project.send(*(message(f"{n}@example.test") for n in range(3)))
+    Entry.objects.filter(pk=Entry.objects.first().pk).update(claims=1)
+    make_due()
+    project.take()
+    relay()
+    assert sorted(len(json.loads(batch)) for batch in project.take()) == [1, 2]
 
 
 def test_retries_wait_in_the_table(project):
