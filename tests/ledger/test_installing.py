@@ -1,0 +1,62 @@
+"""With and without the app of the database level."""
+
+import os
+import subprocess
+import sys
+from io import StringIO
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
+
+from mailqueue.ledger.models import Entry
+from tests.ledger.projects import mailers_for, message
+
+WITHOUT = """
+import sys
+import django
+from django.conf import settings
+settings.configure(SECRET_KEY="x", INSTALLED_APPS=["mailqueue"], MAILERS={mailers})
+django.setup()
+import mailqueue.broker.relay, mailqueue.enqueue, mailqueue.ledger.relay, mailqueue.tasks
+from mailqueue.mail import mailers
+mailers.default
+assert "mailqueue.ledger.models" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("level", [None, "cache"])
+def test_without_the_app_no_model_is_imported(level):
+    program = WITHOUT.format(mailers=mailers_for(1, ledger=level))
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ)
+
+
+def test_no_migration_is_missing(table):
+    call_command("makemigrations", "mailqueue_ledger", check=True, verbosity=0)
+
+
+def test_the_relay_command_publishes_what_is_due(project):
+    project.send(message(), message())
+    project.take()
+    Entry.objects.update(due_at="2001-01-01T00:00:00+00:00")
+    out = StringIO()
+    call_command("mailqueue", "relay", once=True, stdout=out)
+    assert out.getvalue() == "2 mails published\n"
+    assert project.work() == 2
+
+
+def test_the_relay_command_needs_the_app(settings):
+    settings.INSTALLED_APPS = ["mailqueue"]
+    with pytest.raises(CommandError, match="INSTALLED_APPS"):
+        call_command("mailqueue", "relay", once=True)
+
+
+@pytest.mark.parametrize(
+    ("backend", "warned"), [("locmem.LocMemCache", True), ("redis.RedisCache", False)]
+)
+def test_a_cache_that_is_not_shared_is_warned_of(settings, backend, warned):
+    settings.CACHES = {
+        "default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "redis://x"}
+    }
+    settings.MAILERS = mailers_for(1, ledger="cache")
+    assert ("mailqueue.W003" in [found.id for found in run_checks()]) is warned
