@@ -1,11 +1,9 @@
 """The clock of the database, so that workers' clocks need not agree."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 from django.db.models import DateTimeField, Expression, FloatField, Func, Value
-from django.utils.timezone import make_naive
 
 TEMPLATES = {
     "postgresql": "(STATEMENT_TIMESTAMP() + make_interval(secs => (%(expressions)s)::float8))",
@@ -36,9 +34,3 @@ class Clock(Func):
             zone="" if settings.USE_TZ else ", 'localtime'",
         )
         return super().as_sql(compiler, connection, template=template, **extra)
-
-
-def moment(seconds: float) -> datetime:
-    """Return Unix seconds as Django stores times."""
-    when = datetime.fromtimestamp(seconds, UTC)
-    return when if settings.USE_TZ else make_naive(when)

@@ -10,7 +10,7 @@ from django.db.models.expressions import Combinable
 
 from mailqueue.delivery.deliver import Dead, Settlement
 from mailqueue.delivery.outcome import Kind, Outcome
-from mailqueue.ledger.clock import Clock, moment
+from mailqueue.ledger.clock import Clock
 from mailqueue.ledger.interface import Claim
 from mailqueue.ledger.models import Entry, State
 from mailqueue.wire.envelope import Envelope
@@ -20,14 +20,14 @@ Changes = dict[str, Any]
 
 def new_entry(envelope: Envelope, packed: str, *, now: float, grace: float) -> Entry:
     """Return the row of a mail that is published at once, or waits until its ``due_at``."""
-    waits = envelope.due_at is not None and envelope.due_at > now
+    wait = (envelope.due_at or 0.0) - now
     return Entry(
         id=envelope.id,
         mailer=envelope.mailer,
-        state=State.DEFERRED if waits else State.QUEUED,
+        state=State.DEFERRED if wait > 0 else State.QUEUED,
         payload=packed,
         queued_at=Clock(),
-        due_at=moment(envelope.due_at or 0) if waits else Clock(grace),
+        due_at=Clock(wait if wait > 0 else grace),
         attempts=envelope.attempts,
         handed=int(envelope.resent),
     )
