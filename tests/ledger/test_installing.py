@@ -9,7 +9,9 @@ import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 
+from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Entry
+from mailqueue.mail import mailers
 from tests.ledger.projects import mailers_for, message
 
 WITHOUT = """
@@ -60,3 +62,12 @@ def test_a_cache_that_is_not_shared_is_warned_of(settings, backend, warned):
     }
     settings.MAILERS = mailers_for(1, ledger="cache")
     assert ("mailqueue.W003" in [found.id for found in run_checks()]) is warned
+
+
+def test_purge_leaves_attachments_that_a_kept_mail_may_need(project):
+    project.send()
+    ledger = DatabaseLedger(mailers.default.options)
+    queued = Entry.objects.get().queued_at
+    assert ledger.oldest() == queued
+    project.work()
+    assert ledger.oldest() is None

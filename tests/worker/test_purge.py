@@ -18,6 +18,7 @@ def stored(folder, age: int) -> object:
     return path
 
 
+@pytest.mark.django_db
 def test_only_what_is_older_than_every_mail_goes(tmp_path):
     old, young = stored(tmp_path, age=5), stored(tmp_path, age=4)
     storage = {
