@@ -4,7 +4,6 @@ Pure: no socket, no exception classes. The text of a reply is looked at and neve
 """
 
 import re
-from dataclasses import replace
 from typing import Any
 
 from mailqueue.delivery.outcome import Kind, Outcome, Stage
@@ -56,11 +55,10 @@ _SUBJECTS = {  # RFC 3463 section 3, RFC 7505; more exact than the basic code
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?!\S)")
 _RATE = re.compile(r"\brate\b|\bratelimit|throttl|too many", re.IGNORECASE)
 _GREYLIST = re.compile(r"gr[ae]y-?list", re.IGNORECASE)
-_QUEUE_IDS = (  # there is no rule; Postfix, Exim, SES and others
-    re.compile(r"\bqueued as:? <?([\w.@+-]{1,100})", re.IGNORECASE),
-    re.compile(r"\bid=<?([\w.@+-]{1,100})", re.IGNORECASE),
-    re.compile(r"^(?:2\.\d\.\d )?ok:? ([\w.@+-]{8,100})$", re.IGNORECASE),
-)
+# There is no rule for the name that a server gives to a message: Postfix, Exim; SES and others.
+_MARKERS = ("queued as ", "queued as: ", " id=")
+_QUEUE_ID = re.compile(r"<?([\w.@+-]{1,100})")
+_AFTER_OK = re.compile(r"(?:2\.\d\.\d )?ok:? ([\w.@+-]{8,100})", re.IGNORECASE)
 
 
 def read(stage: Stage, code: int, text: str | bytes = "") -> Outcome:
@@ -72,8 +70,14 @@ def read(stage: Stage, code: int, text: str | bytes = "") -> Outcome:
     words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     enhanced = enhanced_code(words)
     if stage is Stage.ACCEPTED and code == 250:
-        accepted = Outcome(kind=Kind.SENT, stage=stage, code=code, enhanced=enhanced)
-        return replace(accepted, reason="accepted", queue_id=queue_id(words))
+        return Outcome(
+            kind=Kind.SENT,
+            stage=stage,
+            code=code,
+            enhanced=enhanced,
+            reason="accepted",
+            queue_id=queue_id(words),
+        )
     subject = enhanced.partition(".")[2] if enhanced else ""
     kind = _kind(stage, code, subject, words)
     phrase = _SUBJECTS.get(subject) or _CODES.get(code) or _phrase(code)
@@ -94,10 +98,13 @@ def enhanced_code(text: str) -> str | None:
 
 def queue_id(text: str) -> str | None:
     """Find the server's own name of a message in the text that accepted it."""
-    for pattern in _QUEUE_IDS:
-        if found := pattern.search(text):
+    lower = text.lower()
+    for marker in _MARKERS:
+        start = lower.find(marker)
+        if start >= 0 and (found := _QUEUE_ID.match(text, start + len(marker))):
             return found[1]
-    return None
+    found = _AFTER_OK.fullmatch(text)
+    return found[1] if found else None
 
 
 def _kind(stage: Stage, code: int, subject: str, text: str) -> Kind:

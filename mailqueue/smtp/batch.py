@@ -118,10 +118,11 @@ class Batch:
         return error
 
     def _transactions(self, client: Client, started: list[Any]) -> Iterator[Transaction]:
+        offered = client.offered
         waiting = (each for each in self.deliveries if each.open)
         for delivery in islice(waiting, self.mailer.max_messages - client.count):
             try:
-                addresses, made = self._prepare(delivery, client.offered)
+                addresses, made = self._prepare(delivery, offered)
             except Exception as error:  # noqa: BLE001 (an outcome)
                 delivery.fail(error)
                 continue

@@ -108,11 +108,13 @@ class Dialogue:
         return self._read()
 
     def _read(self) -> Reply:
-        while (reply := self._replies.take()) is None:
+        reply = None
+        while reply is None:
             data = self._socket.recv(65536)
             if not data:
                 raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
             self._replies.feed(data)
+            reply = self._replies.take()
         return reply
 
     def _hear_one(self, reply: Reply) -> None:

@@ -20,7 +20,8 @@ def render(message: EmailMessage, *, utf8: bool = False, eight_bit: bool = True)
     check_headers(message)  # a message of Django's own class has not done it
     chosen = policy.SMTPUTF8 if utf8 else policy.SMTP if eight_bit else policy.SMTP_7BIT
     content = compat.as_smtp_bytes(message, chosen)
-    if _BARE.search(content):
+    pairs = content.count(b"\r\n")
+    if content.count(b"\r") != pairs or content.count(b"\n") != pairs:
         # A lone CR or LF ends a message for some servers and not for others: smuggling.
         content = _BARE.sub(b"\r\n", content)
     return content if content.endswith(b"\r\n") else content + b"\r\n"
