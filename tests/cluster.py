@@ -1,6 +1,6 @@
 """Two workers, a broker and an SMTP server as processes of their own, one set for each test.
 
-pytest-celery builds the cluster; where no Docker engine is, its nodes are processes.
+pytest-celery builds the cluster; its nodes are processes, so no Docker engine is needed.
 """
 
 import json
