@@ -12,7 +12,9 @@ from mailqueue import tasks
 from mailqueue.backends.queue import EmailBackend
 from mailqueue.broker.dead import peek
 from mailqueue.broker.publish import publisher
+from mailqueue.broker.queues import dead_queue
 from mailqueue.mail import mailers
+from mailqueue.options import QueueOptions
 from mailqueue.wire.envelope import pack, unpack
 from mailqueue.wire.keys import keys_from_settings
 from tests.worker.project import next_task, project_settings, queued
@@ -22,6 +24,22 @@ from tests.worker.project import next_task, project_settings, queued
 def project(celery_of_project, queue, sink):
     with project_settings(queue, sink.port, retry={"schedule": [60], "jitter": 0}):
         yield queue
+
+
+@pytest.fixture
+def unclaimed(celery_of_project):
+    """Give the dead letters that have no mailer: they are on the default queue's."""
+    target = dead_queue(QueueOptions.DEFAULT_QUEUE, quorum=publisher().rabbitmq)
+
+    def empty() -> None:
+        with publisher().producer() as producer:
+            bound = target(producer.channel)
+            bound.declare()
+            bound.purge()
+
+    empty()
+    yield lambda: dead(QueueOptions.DEFAULT_QUEUE)
+    empty()
 
 
 def send(*to: str, subject="Hello", number=1) -> None:
@@ -85,16 +103,10 @@ def test_refused_for_good_is_a_dead_letter_with_code_and_class(project, sink):
 
 
 @pytest.mark.parametrize("garbage", ["", "no JSON", "{}", "[1, null]", '["1.json.x:y"]', "[[]]"])
-def test_garbage_is_parked_with_its_bytes_and_nothing_is_sent(celery_of_project, queue, garbage):
-    # What nobody can read has no mailer, so it goes to the default queue's dead letters.
-    with publisher().producer() as producer:
-        from mailqueue.broker.queues import dead_queue
-
-        dead_queue("mailqueue", quorum=publisher().rabbitmq)(producer.channel).declare()
-        producer.channel.queue_purge("mailqueue.dead")
+def test_garbage_is_parked_with_its_bytes_and_nothing_is_sent(unclaimed, garbage):
     tasks.deliver(garbage)
 
-    letters = dead("mailqueue")
+    letters = unclaimed()
     assert letters
     assert all(letter.reason.startswith("undecodable") for letter in letters)
     assert all(letter.content in (garbage, *map(json_text, parts(garbage))) for letter in letters)
@@ -118,12 +130,12 @@ def test_one_bad_envelope_does_not_keep_the_others_of_its_batch(project, sink):
     assert len(sink.mails) == 1
 
 
-def test_a_mail_of_an_unknown_mailer_is_parked(project, sink):
+def test_a_mail_of_an_unknown_mailer_is_parked(project, sink, unclaimed):
     send("a@example.test")
     batch = queued(project)
     with override_settings(MAILERS={}):
         tasks.deliver(batch)
-    assert [letter.reason for letter in dead("mailqueue")][-1:] == ["unknown mailer"]
+    assert [letter.reason for letter in unclaimed()] == ["unknown mailer"]
     assert sink.mails == []
 
 
@@ -155,3 +167,35 @@ def test_nothing_of_a_mail_shows_in_the_headers_of_its_task(project):
 
 def test_the_backend_is_the_one_in_test(project):
     assert isinstance(mailers.default, EmailBackend)
+
+
+def forged(text: str) -> str:
+    keys = keys_from_settings()
+    with override_settings(SECRET_KEY="another"):
+        return pack(unpack(text, keys), keys_from_settings())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (forged, "BadSignature"),
+        (lambda text: text.replace("A", "B", 1), "BadSignature"),
+        (lambda text: text[: len(text) // 2], "BadSignature"),
+        (lambda text: "2" + text[1:], "UnsupportedVersion"),
+        (lambda text: "1.json." + "A" * (64 * 2**20), "DecodeError"),
+    ],
+    ids=["forged", "altered", "truncated", "unknown version", "over-large"],
+)
+def test_a_spoilt_envelope_is_parked_with_its_bytes(
+    project, sink, unclaimed, spoil, reason, caplog
+):
+    send("secret-address@example.test")
+    [text] = json.loads(queued(project))
+    spoilt = spoil(text)
+    tasks.deliver(json.dumps([spoilt]))
+
+    [letter] = unclaimed()
+    assert letter.reason == f"undecodable: {reason}"
+    assert letter.content == spoilt
+    assert sink.mails == []
+    assert "secret-address" not in caplog.text
