@@ -1,0 +1,34 @@
+"""The queues that a worker gets to know."""
+
+import pytest
+from celery import Celery
+
+from mailqueue.broker.app import mail_app
+from mailqueue.broker.queues import mail_queue, prepare_worker
+
+
+@pytest.fixture
+def app(monkeypatch):
+    """The app made for mail; it connects to nothing here."""
+    monkeypatch.setenv("MAILQUEUE_BROKER_URL", "amqp://127.0.0.1:1//")
+    mail_app.cache_clear()
+    yield mail_app()
+    mail_app.cache_clear()
+
+
+def consumed(app: Celery) -> dict[str, object]:
+    return {name: queue.queue_arguments for name, queue in app.amqp.queues.consume_from.items()}
+
+
+def test_a_mail_worker_consumes_the_mail_queues_and_no_queue_of_celerys_own(app):
+    prepare_worker(app, ["newsletter", "urgent"])
+    quorum = mail_queue("urgent", quorum=True).queue_arguments
+    assert consumed(app).keys() == {"newsletter", "urgent"}
+    assert consumed(app)["urgent"] == quorum
+
+
+def test_a_project_keeps_its_own_queue():
+    app = Celery("project", broker="amqp://127.0.0.1:1//", set_as_current=False)
+    prepare_worker(app, ["mailqueue"])
+    assert consumed(app).keys() == {"celery", "mailqueue"}
+    assert consumed(app)["celery"] is None
