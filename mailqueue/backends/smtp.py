@@ -125,7 +125,11 @@ class EmailBackend(Keeping):
         """What TLS trusts and shows; override it to trust a private CA."""
         if self.ssl_certfile or self.ssl_keyfile:
             context = ssl.SSLContext(protocol=ssl.PROTOCOL_TLS_CLIENT)
-            context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)  # type: ignore[arg-type]
+            try:
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)  # type: ignore[arg-type]
+            except OSError as error:
+                text = "'ssl_certfile' and 'ssl_keyfile' cannot be used"
+                raise InvalidMailer(f"{text}: {type(error).__name__}.", alias=self.alias) from error
             context.load_default_certs()  # without them no server can be verified
             return context
         return ssl.create_default_context()

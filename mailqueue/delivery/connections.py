@@ -54,7 +54,11 @@ class Connections(threading.local):
         target = mailers[alias]
         # Opening is optional in Django's contract: a backend may offer send_messages() alone.
         if hasattr(target, "open"):
-            target.open()
+            try:
+                target.open()
+            except BaseException:
+                Connections.discard(target)  # an SMTP backend may be half open, before AUTH
+                raise
         return target
 
     @staticmethod

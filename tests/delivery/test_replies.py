@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from mailqueue.delivery.outcome import Kind, Stage
 from mailqueue.delivery.replies import classify, judge
 from mailqueue.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
+from mailqueue.mail.exceptions import InvalidMailer, MailerDoesNotExist
 
 JO, ANN = "jo@example.test", "Ann <ann@example.test>"
 
@@ -137,8 +138,7 @@ def test_exception(error: Exception, kind: Kind, stage: Stage, code: int | None)
 
 
 def test_mailer_errors_of_this_django_are_configuration() -> None:
-    exceptions = pytest.importorskip("mailqueue.mail.exceptions")
-    for error in exceptions.InvalidMailer("x"), exceptions.MailerDoesNotExist(alias="x"):
+    for error in InvalidMailer("x"), MailerDoesNotExist(alias="x"):
         assert classify(error, [JO])[JO].kind is Kind.CONFIGURATION
 
 
