@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+import threading
 from typing import Any
 
 from django.core.mail.utils import DNS_NAME
@@ -26,6 +27,7 @@ class Keeping(BaseEmailBackend):
     timeout: float | None
     fail_silently: bool
     care: Care
+    _lock: threading.RLock
 
     connection: smtplib.SMTP | None = None
     _partial_connection: smtplib.SMTP | None = None
@@ -46,7 +48,41 @@ class Keeping(BaseEmailBackend):
 
         A connection that is old, closed or of the process before a fork is replaced.
         """
-        self._kept_open = True
+        with self._lock:
+            self._kept_open = True
+            return self._open()
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._kept_open = False
+            partial, self._partial_connection = self._partial_connection, None
+            connection, self.connection = self.connection, None
+            try:
+                if partial is not None:
+                    self._close_connection(partial)
+            finally:
+                if connection is not None:
+                    self._close_connection(connection)
+
+    def ready(self) -> Client:
+        """Return a connection that mail may go over; raise what connecting raises."""
+        try:
+            opened = self.open()
+        except BaseException:
+            self._forget_partial()
+            raise
+        if opened is None or not isinstance(self.connection, Client):
+            self._forget_partial()
+            raise smtplib.SMTPServerDisconnected("The connection could not be opened.")
+        return self.connection
+
+    def _forget_partial(self) -> None:
+        connection, self._partial_connection = self._partial_connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> bool | None:
         care = self.care
         if isinstance(self.connection, Client) and not self.connection.usable(
             max_messages=care.max_messages, max_age=care.max_age
@@ -68,37 +104,6 @@ class Keeping(BaseEmailBackend):
             return None
         self.connection, self._partial_connection = self._partial_connection, None
         return True
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._kept_open = False
-        try:
-            if self._partial_connection is not None:
-                self._close_connection(self._partial_connection)
-        finally:
-            self._partial_connection = None
-        try:
-            if self.connection is not None:
-                self._close_connection(self.connection)
-        finally:
-            self.connection = None
-
-    def ready(self) -> Client:
-        """Return a connection that mail may go over; raise what connecting raises."""
-        try:
-            opened = self.open()
-        except BaseException:
-            self._forget_partial()
-            raise
-        if opened is None or not isinstance(self.connection, Client):
-            self._forget_partial()
-            raise smtplib.SMTPServerDisconnected("The connection could not be opened.")
-        return self.connection
-
-    def _forget_partial(self) -> None:
-        connection, self._partial_connection = self._partial_connection, None
-        if connection is not None:
-            connection.close()
 
     def _connect(self) -> smtplib.SMTP:
         # Without local_hostname smtplib looks the name up each time.
@@ -129,6 +134,9 @@ class Keeping(BaseEmailBackend):
             connection.part()
 
     def _close_connection(self, connection: smtplib.SMTP) -> None:
+        if isinstance(connection, Client) and connection.inherited:
+            connection.close()  # QUIT would end the parent's session
+            return
         try:
             connection.quit()
         except (ssl.SSLError, smtplib.SMTPServerDisconnected):

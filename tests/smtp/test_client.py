@@ -193,8 +193,17 @@ def test_connection_of_the_parent_is_not_used_nor_told_goodbye(
             forked.setattr(os, "getpid", lambda: pid + 1)
             target.deliver(mails(1))
             assert "QUIT" not in server.commands
-            target.close()
     assert [one.connection for one in server.taken] == [1, 2]
+
+
+def test_child_that_only_closes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = backend(server.port)
+    target.open()
+    pid = os.getpid()
+    with monkeypatch.context() as forked:
+        forked.setattr(os, "getpid", lambda: pid + 1)
+        target.close()
+    assert "QUIT" not in server.commands
 
 
 def test_real_fork(server: Server) -> None:
