@@ -14,7 +14,7 @@ def lockstep(dialogue: Dialogue, transactions: Iterable[Transaction]) -> None:
     for transaction in transactions:
         for command in transaction.opening():
             dialogue.ask(command, transaction)
-            if not transaction.open:
+            if not transaction.begun:
                 break
         if transaction.accepted:
             dialogue.ask(transaction.data(), transaction)

@@ -65,9 +65,14 @@ class Transaction:
     """The delivery of one mail; ``outcomes`` fills up as the server answers."""
 
     def __init__(self, mail: Mail, offered: Extensions) -> None:
-        self.mail = mail
-        self.offered = offered
+        self.sender, self.recipients = mail.sender, mail.recipients
         self.size = len(mail.content)
+        self._content = mail.content  # given once, and not kept: mails may be big, and many
+        self._parameters = f" SIZE={self.size}" if offered.size else ""
+        if offered.eight_bit and (mail.eight_bit or mail.utf8):
+            self._parameters += " BODY=8BITMIME"
+        if mail.utf8:
+            self._parameters += " SMTPUTF8"
         self.outcomes: dict[str, Outcome] = {}
         self.replies: dict[str, tuple[Stage, Reply]] = {}  # that the outcomes were read from
         self.accepted: list[str] = []
@@ -78,19 +83,13 @@ class Transaction:
     @property
     def open(self) -> list[str]:
         """The recipients that have no outcome yet."""
-        return [name for name in self.mail.recipients if name not in self.outcomes]
+        return [name for name in self.recipients if name not in self.outcomes]
 
     def opening(self) -> Iterator[Command]:
         """Give MAIL and the RCPTs."""
-        parameters = ""
-        if self.offered.size:
-            parameters += f" SIZE={self.size}"
-        if self.offered.eight_bit and (self.mail.eight_bit or self.mail.utf8):
-            parameters += " BODY=8BITMIME"
-        if self.mail.utf8:
-            parameters += " SMTPUTF8"
-        yield Command(Stage.SENDER, f"MAIL FROM:<{self.mail.sender}>{parameters}\r\n".encode())
-        for recipient in self.mail.recipients:
+        mail = f"MAIL FROM:<{self.sender}>{self._parameters}\r\n"
+        yield Command(Stage.SENDER, mail.encode())
+        for recipient in self.recipients:
             yield Command(Stage.RECIPIENT, f"RCPT TO:<{recipient}>\r\n".encode(), recipient)
 
     def data(self) -> Command:
@@ -99,7 +98,7 @@ class Transaction:
 
     def content(self) -> Command:
         """Give the message for DATA; an empty one if all were refused (RFC 2920 section 3.1)."""
-        content = self.mail.content if self.accepted else b""
+        content, self._content = self._content if self.accepted else b"", b""
         if content.startswith(b"."):
             content = b"." + content
         content = content.replace(b"\r\n.", b"\r\n..")
@@ -109,7 +108,8 @@ class Transaction:
 
     def chunk(self) -> Command:
         """Give the message as one BDAT (RFC 3030)."""
-        return Command(Stage.ACCEPTED, b"BDAT %d LAST\r\n%b" % (self.size, self.mail.content))
+        content, self._content = self._content, b""
+        return Command(Stage.ACCEPTED, b"BDAT %d LAST\r\n%b" % (self.size, content))
 
     def hear(self, command: Command, reply: Reply) -> None:
         """Take the answer to a command; raise OutOfStep for one that it cannot have."""
@@ -157,7 +157,7 @@ class Transaction:
             return None
         for stage, reply in self.replies.values():
             if stage is Stage.SENDER:
-                return smtplib.SMTPSenderRefused(reply.code, reply.text, self.mail.sender)
+                return smtplib.SMTPSenderRefused(reply.code, reply.text, self.sender)
             if stage in (Stage.DATA, Stage.ACCEPTED):
                 return smtplib.SMTPDataError(reply.code, reply.text)
         return smtplib.SMTPRecipientsRefused(self.refused()) if self.replies else None

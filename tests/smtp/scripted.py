@@ -142,9 +142,9 @@ class Handler(socketserver.BaseRequestHandler):
         usual = b"250 2.0.0 Ok: queued as %d" % (len(self.server.taken) + 1)
         if not self.dialogue.recipients:
             usual = b"554 5.5.1 no valid recipients"
-        going_on = self.answer(verb, " ".join(self.dialogue.recipients), default=usual)
-        if self.said.startswith(b"2") or self.said == KEEP_AND_HANG_UP:
-            self.server.taken.append(
+        reply = self.decide(verb, " ".join(self.dialogue.recipients), usual)
+        if reply.startswith(b"2") or reply == KEEP_AND_HANG_UP:
+            self.server.taken.append(  # before the answer, after which tests look
                 Taken(
                     self.dialogue.sender or "",
                     tuple(self.dialogue.recipients),
@@ -154,18 +154,18 @@ class Handler(socketserver.BaseRequestHandler):
                 )
             )
         self.dialogue.clear()
-        return going_on
+        return self.say(reply)
 
     def answer(self, verb: str, argument: str, default: bytes | None = None) -> bool:
         """Send the scripted answer, or the usual one; False when the connection ends here."""
-        usual = default or DEFAULTS.get(verb, b"502 5.5.2 what")
-        scripted = self.server.script(verb, argument, self.dialogue.number)
-        self.said = usual if scripted is None else scripted
-        if self.said in (HANG_UP, KEEP_AND_HANG_UP):
-            return False
+        self.said = self.decide(verb, argument, default)
         if self.said.startswith(b"2"):
             self.note(verb, argument)
-        return self.said == SILENCE or self.say(self.said)
+        return self.say(self.said)
+
+    def decide(self, verb: str, argument: str, default: bytes | None) -> bytes:
+        scripted = self.server.script(verb, argument, self.dialogue.number)
+        return default or DEFAULTS.get(verb, b"502 5.5.2 what") if scripted is None else scripted
 
     def note(self, verb: str, argument: str) -> None:
         address, _, parameters = argument.partition(":")[2].partition(" ")
@@ -178,6 +178,8 @@ class Handler(socketserver.BaseRequestHandler):
             self.dialogue.clear()
 
     def say(self, text: bytes) -> bool:
+        if text in (HANG_UP, KEEP_AND_HANG_UP, SILENCE):
+            return text == SILENCE
         self.request.sendall(text + b"\r\n")
         if self.server.deaf:
             self.input = b""

@@ -112,6 +112,21 @@ def test_server_that_only_claims_to_pipeline(extensions: tuple[str, ...]) -> Non
         assert server.connections == 3  # it is not tried a second time
 
 
+def test_answer_that_is_left_out() -> None:
+    """All answers behind it look as if they were to other commands; nobody is given up for it."""
+    lost = itertools.count()
+
+    def script(verb: str, argument: str, connection: int) -> bytes | None:
+        return SILENCE if verb == "MAIL" and next(lost) == 1 else None
+
+    with Server(script) as server:
+        outcomes = backend(server.port, timeout=0.3).deliver(mails(6))
+    kinds = [each.kind for one in outcomes for each in one.values()]
+    assert kinds[:2] == [Kind.SENT, Kind.AMBIGUOUS]
+    assert set(kinds) <= {Kind.SENT, Kind.AMBIGUOUS}
+    assert max(Counter(server.copies()).values()) == 1
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_message_that_kills_the_connection(way: str) -> None:
     """It alone is put off; those behind it are not held up."""

@@ -6,7 +6,7 @@ import pytest
 
 from mailqueue.delivery.outcome import Kind, Stage
 from mailqueue.smtp.reply import OutOfStep, Reply
-from mailqueue.smtp.transaction import Extensions, Mail, Transaction
+from mailqueue.smtp.transaction import Command, Extensions, Mail, Transaction
 
 JO, ANN = "jo@example.test", "ann@example.test"
 OK = Reply(250, b"ok")
@@ -18,8 +18,8 @@ ALL = Extensions.of(
 def transaction(*answers: Reply, content: bytes = b"x\r\n", to: tuple[str, ...] = (JO, ANN)):
     """Run MAIL and RCPTs, then DATA and the dot, as far as there are answers."""
     made = Transaction(Mail("me@example.test", to, content), ALL)
-    commands = [*made.opening(), made.data()]
-    for command, answer in zip([*commands, made.content()], answers, strict=False):
+    final = Command(Stage.ACCEPTED, b".\r\n")
+    for command, answer in zip([*made.opening(), made.data(), final], answers, strict=False):
         made.hear(command, answer)
     return made
 
