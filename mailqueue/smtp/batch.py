@@ -66,16 +66,22 @@ class Batch:
         """Send all; what was never started goes over a new connection when one is lost."""
         failures = 0  # in a row, without any answer about a message
         while any(each.open for each in self.deliveries):
-            before = self._answered()
+            before = self._count(answered=True), self._count(answered=False)
             try:
                 client = self.mailer.ready()
             except Exception as error:  # noqa: BLE001 (an outcome)
                 self._fail(error)
                 break
             ended = self._send(client, 0 if failures else self.mailer.window)
-            if ended is not None and not isinstance(ended, OSError):
+            answered = self._count(answered=True) > before[0]
+            ambiguous = self._count(answered=False) > before[1]
+            if isinstance(ended, TimeoutError | OutOfStep):
+                self.mailer.window = 0  # it may be that the server cannot do what it offers
+            if not isinstance(ended, OSError | None):
                 self._fail(ended)  # not about SMTP: someone wants this to end
-            elif self._answered() > before:
+            elif isinstance(ended, TimeoutError) and (ambiguous or not client.pipelining):
+                self._fail(ended)  # each further silence would take as long
+            elif answered:
                 failures = 0
             elif ended is None or isinstance(ended, Closing):
                 self._fail(ended or OutOfStep("expected an answer to a message, got none"))
@@ -86,8 +92,6 @@ class Batch:
 
     def _lost(self, error: OSError, failures: int) -> None:
         """Decide who goes on after a connection that brought nothing."""
-        if isinstance(error, TimeoutError | OutOfStep):
-            self.mailer.window = 0  # it may be that the server cannot do what it offers
         if failures == 2:  # twice, and without pipelining: it may be this message
             self._fail(error, only=1)
         elif failures > 2:
@@ -97,9 +101,9 @@ class Batch:
         for delivery in [each for each in self.deliveries if each.open][:only]:
             delivery.fail(error)
 
-    def _answered(self) -> int:
+    def _count(self, *, answered: bool) -> int:
         return sum(
-            outcome.kind is not Kind.AMBIGUOUS
+            (outcome.kind is not Kind.AMBIGUOUS) == answered
             for delivery in self.deliveries
             for outcome in delivery.outcomes.values()
         )

@@ -34,6 +34,7 @@ class Client(_SMTP):
 
     final_timeout: float | None = None  # seconds for the answer to a message; None: as any other
     count = 0  # transactions run so far
+    pipelining = False  # the last run() did not wait for the answer to each command
     _dialogue: Dialogue | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -152,7 +153,8 @@ class Client(_SMTP):
     def _run(self, transactions: Iterator[Transaction], window: int) -> None:
         offered = self.offered
         dialogue = self._talk()
-        if window < 1 or not offered.pipelining:
+        self.pipelining = window > 0 and offered.pipelining
+        if not self.pipelining:
             lockstep(dialogue, transactions)
         elif window < 2 or not offered.chunking:
             pipelined(dialogue, transactions)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from mailqueue.delivery.outcome import Stage
 from mailqueue.smtp.dialogue import Dialogue
+from mailqueue.smtp.reply import Garbled, OutOfStep
 from mailqueue.smtp.transaction import Command, Transaction
 
 RSET = Command(Stage.UNKNOWN, b"RSET\r\n")
@@ -29,13 +30,22 @@ def pipelined(dialogue: Dialogue, transactions: Iterable[Transaction]) -> None:
 
     The answer to DATA must be awaited, so one mail at most is out without an answer.
     """
+    before: Transaction | None = None
     for transaction in transactions:
         transaction.pipelined = True
         for command in transaction.opening():
             dialogue.say(command, transaction)
         dialogue.say(transaction.data(), transaction)
         dialogue.flush()
-        dialogue.hear()
+        try:
+            dialogue.hear()
+        except Garbled:
+            raise
+        except OutOfStep:
+            if before is not None:  # its answer was left out, maybe, and the next one taken for it
+                before.take_back()
+            raise
+        before = transaction if transaction.invited else None
         if transaction.invited:
             dialogue.say(transaction.content(), transaction)
         elif transaction.begun:

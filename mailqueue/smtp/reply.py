@@ -10,7 +10,11 @@ _LINE = re.compile(rb"[2-5]\d\d(?:[ -]|$)")
 
 
 class OutOfStep(smtplib.SMTPException):
-    """What came is no answer, or not to the command that it must belong to."""
+    """An answer came that the command cannot have: it belongs to another one."""
+
+
+class Garbled(OutOfStep):
+    """What came is no answer at all."""
 
 
 class Reply(NamedTuple):
@@ -31,17 +35,17 @@ class Replies:
         self._bytes += data
 
     def take(self) -> Reply | None:
-        """Return the next answer, or None until it has come whole; raise OutOfStep for garbage."""
+        """Return the next answer, or None until it has come whole; raise Garbled for garbage."""
         lines, start = [], 0
         while (end := self._bytes.find(b"\n", start)) >= 0:
             line = bytes(self._bytes[start:end]).rstrip(b"\r")
             if not _LINE.match(line):
-                raise OutOfStep("expected a reply code, got something else")
+                raise Garbled("expected a reply code, got something else")
             lines.append(line[4:])
             start = end + 1
             if line[3:4] != b"-":
                 del self._bytes[:start]
                 return Reply(int(line[:3]), b"\n".join(lines))
         if len(self._bytes) > MOST_BYTES:
-            raise OutOfStep(f"expected a reply, got more than {MOST_BYTES} bytes")
+            raise Garbled(f"expected a reply, got more than {MOST_BYTES} bytes")
         return None

@@ -143,6 +143,13 @@ class Transaction:
             self.outcomes.clear()
             self.replies.clear()
 
+    def take_back(self) -> None:
+        """Doubt the answer to the whole message: it may have been to another command."""
+        for name in self.accepted:
+            self.outcomes.pop(name, None)
+            self.replies.pop(name, None)
+        self.lose()
+
     def reopen(self) -> None:
         """Take back "too many recipients" where others were accepted: the next mail is theirs."""
         if any(outcome.kind is Kind.SENT for outcome in self.outcomes.values()):

@@ -10,7 +10,8 @@ from typing import Any
 
 HANG_UP = b"<hang up>"
 KEEP_AND_HANG_UP = b"<keep the mail, hang up>"
-SILENCE = b"<silence>"  # no answer at all, the connection stays
+SILENCE = b"<silence>"  # no answer to this command, but to the next ones
+STALL = b"<stall>"  # no answer any more, the connection stays
 
 EVERYTHING = ("PIPELINING", "CHUNKING", "8BITMIME", "SMTPUTF8", "SIZE 1000000", "STARTTLS")
 DEFAULTS = {
@@ -107,6 +108,8 @@ class Handler(socketserver.BaseRequestHandler):
         self.server.sockets.append(self.request)
         self.dialogue = Dialogue(self.server.connections)
         self.input = b""
+        self.said = b""
+        self.stalled = self.must_reset = False
 
     def handle(self) -> None:
         try:
@@ -127,7 +130,11 @@ class Handler(socketserver.BaseRequestHandler):
             return self.say("\r\n".join([*lines, "250 HELP"]).encode())
         if verb == "BDAT":
             content = self.exactly(int(argument.split()[0]))
-            return content is not None and self.message("DOT", content)
+            going_on = content is not None and self.message("DOT", content)
+            self.must_reset = not self.said.startswith(b"2")  # as RFC 3030 section 2 allows
+            return going_on
+        if verb == "MAIL" and (self.dialogue.sender is not None or self.must_reset):
+            return self.say(b"503 5.5.1 RSET first")
         if verb == "RCPT" and self.dialogue.sender is None:
             return self.say(b"503 5.5.1 MAIL first")
         if verb == "DATA" and not self.dialogue.recipients:
@@ -142,7 +149,7 @@ class Handler(socketserver.BaseRequestHandler):
         usual = b"250 2.0.0 Ok: queued as %d" % (len(self.server.taken) + 1)
         if not self.dialogue.recipients:
             usual = b"554 5.5.1 no valid recipients"
-        reply = self.decide(verb, " ".join(self.dialogue.recipients), usual)
+        self.said = reply = self.decide(verb, " ".join(self.dialogue.recipients), usual)
         if reply.startswith(b"2") or reply == KEEP_AND_HANG_UP:
             self.server.taken.append(  # before the answer, after which tests look
                 Taken(
@@ -176,10 +183,12 @@ class Handler(socketserver.BaseRequestHandler):
             self.dialogue.recipients.append(address.strip("<>"))
         elif verb == "RSET":
             self.dialogue.clear()
+            self.must_reset = False
 
     def say(self, text: bytes) -> bool:
-        if text in (HANG_UP, KEEP_AND_HANG_UP, SILENCE):
-            return text == SILENCE
+        self.stalled = self.stalled or text == STALL
+        if self.stalled or text in (HANG_UP, KEEP_AND_HANG_UP, SILENCE):
+            return text not in (HANG_UP, KEEP_AND_HANG_UP)
         self.request.sendall(text + b"\r\n")
         if self.server.deaf:
             self.input = b""

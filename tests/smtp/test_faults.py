@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from mailqueue.delivery.outcome import Kind
 from tests.smtp.mails import backend, mail, mails, told
-from tests.smtp.scripted import EVERYTHING, HANG_UP, KEEP_AND_HANG_UP, SILENCE, Script, Server
+from tests.smtp.scripted import (
+    EVERYTHING,
+    HANG_UP,
+    KEEP_AND_HANG_UP,
+    SILENCE,
+    STALL,
+    Script,
+    Server,
+)
 
 WAYS = {
     "lockstep": ("8BITMIME",),
@@ -110,6 +118,27 @@ def test_server_that_only_claims_to_pipeline(extensions: tuple[str, ...]) -> Non
         assert target.window == 0
         target.deliver(mails(2))
         assert server.connections == 3  # it is not tried a second time
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("verb", ["MAIL", "DOT"])
+def test_silence_is_waited_out_once(way: str, verb: str) -> None:
+    """A batch must not take a timeout for each mail; claims on mails end some time."""
+    with Server(at(verb, "", STALL), WAYS[way]) as server:
+        outcomes = backend(server.port, timeout=0.3, pipeline_window=2).deliver(mails(6))
+    kinds = Counter(each.kind for one in outcomes for each in one.values())
+    lost = (2 if way == "chunked" else 1) if verb == "DOT" else 0
+    assert kinds == Counter({Kind.TRANSIENT: 6 - lost, Kind.AMBIGUOUS: lost})
+    assert server.connections == (2 if verb == "MAIL" and way != "lockstep" else 1)
+
+
+def test_final_answer_that_is_left_out() -> None:
+    """The answer to the next MAIL is not taken for it."""
+    with Server(at("DOT", "r1@", SILENCE), WAYS["pipelined"]) as server:
+        outcomes = backend(server.port).deliver(mails(4))
+    expected = [SENT, AMBIGUOUS, SENT, SENT]
+    assert told(outcomes) == [{f"r{index}": kind} for index, kind in enumerate(expected)]
+    assert server.copies() == [f"r{index}@example.test" for index in (0, 2, 3)]
 
 
 def test_answer_that_is_left_out() -> None:
