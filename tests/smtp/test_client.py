@@ -163,13 +163,16 @@ def test_base_exception_in_the_probe(server: Server, monkeypatch: pytest.MonkeyP
         assert connection.sock is None
 
 
+@pytest.mark.parametrize("greeted", [True, False])
 @pytest.mark.parametrize("extensions", [(), EVERYTHING])
 def test_interrupted_sendmail_closes(
-    extensions: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    extensions: tuple[str, ...], greeted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the way that Django's backend takes, too: a late answer must not answer the next mail."""
     with Server(extensions=extensions) as server:
         target = backend(server.port)
+        if greeted:
+            assert target.ready().offered
         target.open()
         with monkeypatch.context() as patched:
             patched.setattr(Dialogue, "_read", lambda self: (_ for _ in ()).throw(Interrupted))

@@ -63,6 +63,15 @@ def test_answer_to_a_message_lost(way: str) -> None:
     assert server.copies() == [f"r{index}@example.test" for index in range(5)]
 
 
+@pytest.mark.parametrize("way", ["lockstep", "pipelined"])
+def test_server_that_never_answers_a_message_gets_few(way: str) -> None:
+    with Server(at("DOT", "", KEEP_AND_HANG_UP), WAYS[way]) as server:
+        outcomes = backend(server.port).deliver(mails(20))
+    kinds = Counter(each.kind for one in outcomes for each in one.values())
+    assert kinds == {Kind.AMBIGUOUS: 3, Kind.TRANSIENT: 17}
+    assert server.connections == 3
+
+
 @pytest.mark.parametrize("window", [2, 3, 10])
 def test_answer_to_a_message_lost_with_others_in_flight(window: int) -> None:
     """No more than the window are ambiguous, and none of them is sent again here."""
