@@ -150,6 +150,18 @@ def test_final_answer_that_is_left_out() -> None:
     assert server.copies() == [f"r{index}@example.test" for index in (0, 2, 3)]
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_garbage_does_not_touch_what_was_answered(way: str) -> None:
+    lost = itertools.count()
+
+    def script(verb: str, argument: str, connection: int) -> bytes | None:
+        return b"what?" if verb == "MAIL" and next(lost) == 1 else None
+
+    with Server(script, WAYS[way]) as server:
+        first, *_ = told(backend(server.port).deliver(mails(3)))
+    assert first == {"r0": SENT}
+
+
 def test_answer_that_is_left_out() -> None:
     """All answers behind it look as if they were to other commands; nobody is given up for it."""
     lost = itertools.count()
