@@ -27,6 +27,8 @@ class QueueOptions:
       is installed.
     - ``encryption_keys``: encrypt what travels with the first, open with any.
     - ``retry``: when to try again what was refused for now.
+    - ``classifier``: dotted path of a function that says what an error of the target means, before
+      we do: ``classifier(error, recipients, message)`` returns outcomes by recipient, or None.
     - ``ledger``: None, "cache" (suppresses repeats) or "database" (keeps the mails).
     - ``cache``: with ledger "cache", the alias in CACHES; its add() must be atomic for all
       processes (Redis, Memcached).
@@ -48,6 +50,7 @@ class QueueOptions:
     extra_attributes: tuple[str, ...] | None = None
     encryption_keys: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     retry: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
+    classifier: str | None = None
     ledger: Literal["cache", "database"] | None = None
     cache: str = "default"
     lease: float = 900.0
@@ -90,6 +93,12 @@ class QueueOptions:
             self.attachments,
             self.attachments is None or (isinstance(self.attachments, str) and self.attachments),
             "None or an alias in STORAGES",
+        )
+        expect(
+            "classifier",
+            self.classifier,
+            self.classifier is None or (isinstance(self.classifier, str) and self.classifier),
+            "None or the dotted path of a function",
         )
         self.check_wire()
         self.check_ledger()

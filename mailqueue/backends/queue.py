@@ -6,6 +6,7 @@ from typing import Any
 from django.core.mail import EmailMessage
 
 from mailqueue.backends.base import BaseEmailBackend
+from mailqueue.delivery.classifier import classifier_of
 from mailqueue.enqueue import accept
 from mailqueue.errors import PublishError
 from mailqueue.ledger.levels import ledger_of
@@ -39,6 +40,7 @@ class EmailBackend(BaseEmailBackend):
             self.options = QueueOptions.from_mailer(known)
             attachment_store(self.options, keys_from_settings())
             ledger_of(self.options)
+            classifier_of(self.options)
         except ValueError as error:
             raise InvalidMailer(str(error), alias=alias) from None
         self.follow(self.options.using)

@@ -14,6 +14,7 @@ from django.db import close_old_connections
 
 from mailqueue.delivery.aftermath import bury, follow_up, give_up, persist, publish_again, tell
 from mailqueue.delivery.breaker import Breaker
+from mailqueue.delivery.classifier import classifier_of
 from mailqueue.delivery.deliver import (
     Dead,
     Settlement,
@@ -149,7 +150,7 @@ def attempts(
     """Deliver mails; those whose claim was lost meanwhile are left out."""
     pairs = [(claim.envelope, message) for claim, message in mails]
     how: dict[str, Any] = {"using": options.using, "policy": options.retry}
-    how |= {"clock": time.time, "random": random.random}
+    how |= {"clock": time.time, "random": random.random, "classify": classifier_of(options)}
     if isinstance(ledger, NoLedger):
         yield from zip([claim for claim, _ in mails], deliver(pairs, **how), strict=True)
         return

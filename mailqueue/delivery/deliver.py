@@ -13,6 +13,8 @@ from mailqueue.delivery.retry import GiveUp, Later, RetryPolicy, decide
 from mailqueue.wire.codec import Fetch, decode
 from mailqueue.wire.envelope import Envelope
 
+Classify = Callable[[BaseException, Sequence[str], EmailMessage], Outcomes]
+
 # Failures before a message is named concern the mailer; the rest of a batch would meet them too.
 MAILER_WIDE = {Stage.CONNECT, Stage.TLS, Stage.AUTH}
 
@@ -52,9 +54,10 @@ def deliver(
     policy: RetryPolicy,
     clock: Callable[[], float],
     random: Callable[[], float],
+    classify: Classify = classify,
 ) -> Iterator[Settlement]:
     """Try each mail once through the mailer `using`; yield a settlement for each."""
-    results = attempt(using, [message for _, message in mails])
+    results = attempt(using, [message for _, message in mails], classify)
     for (envelope, _), outcomes in zip(mails, results, strict=True):
         yield settle(envelope, outcomes, policy=policy, now=clock(), random=random)
 
@@ -67,6 +70,7 @@ def deliver_singly(
     clock: Callable[[], float],
     random: Callable[[], float],
     hand_over: Callable[[Envelope], bool],
+    classify: Classify = classify,
 ) -> Iterator[Settlement]:
     """Try one after the other, each if `hand_over` still allows it; others get no settlement.
 
@@ -78,7 +82,7 @@ def deliver_singly(
         if failed is not None:
             outcomes: Outcomes = shared(failed, message)
         elif hand_over(envelope):
-            [outcomes] = attempt(using, [message])
+            [outcomes] = attempt(using, [message], classify)
             failed = mailer_wide(outcomes)
         else:
             continue
@@ -113,7 +117,7 @@ def addressed(message: EmailMessage, recipients: Sequence[str] | None) -> EmailM
     return message
 
 
-def attempt(using: str, messages: Sequence[EmailMessage]) -> Iterator[Outcomes]:
+def attempt(using: str, messages: Sequence[EmailMessage], classify: Classify) -> Iterator[Outcomes]:
     """Hand the messages to the target; yield what became of each, per recipient."""
     try:
         with connections.use(using) as target:
@@ -125,12 +129,15 @@ def attempt(using: str, messages: Sequence[EmailMessage]) -> Iterator[Outcomes]:
         return
     failed: Outcome | None = None
     for message in messages:
-        outcomes = attempt_one(using, message) if failed is None else shared(failed, message)
-        failed = failed or mailer_wide(outcomes)
+        if failed is None:
+            outcomes = attempt_one(using, message, classify)
+            failed = mailer_wide(outcomes)
+        else:
+            outcomes = shared(failed, message)
         yield outcomes
 
 
-def attempt_one(using: str, message: EmailMessage) -> Outcomes:
+def attempt_one(using: str, message: EmailMessage, classify: Classify) -> Outcomes:
     """Hand one message to a target that offers `send_messages()` alone."""
     try:
         with connections.use(using) as target:

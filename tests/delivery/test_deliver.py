@@ -143,6 +143,15 @@ def test_a_target_out_of_reach_is_not_tried_for_each_mail_of_a_batch(mailers):
     assert NotReached.tried == 1
 
 
+def test_a_classifier_is_asked_first(mailers):
+    mails = [(each, rebuild(each, refuse)) for each in [envelope_for("a@x.test", number=1)]]
+    how = {"using": "scripted", "policy": POLICY, "clock": lambda: NOW, "random": lambda: 0.5}
+    [result] = deliver(
+        mails, **how, classify=lambda error, recipients, message: {"a@x.test": NEVER}
+    )
+    assert [dead.reason for dead in result.dead] == ["no mailbox"]
+
+
 def test_an_unknown_target_waits_for_its_configuration(mailers):
     [result] = attempt([envelope_for("a@x.test")], "gone")
     assert result.again is not None
