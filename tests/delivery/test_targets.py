@@ -15,6 +15,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from mailqueue.delivery.connections import connections
 from mailqueue.delivery.deliver import attempt
 from mailqueue.delivery.outcome import Kind, Outcome, Stage
+from mailqueue.delivery.replies import classify
 from mailqueue.demo.sink import Sink
 from mailqueue.errors import PermanentDeliveryError, TransientDeliveryError
 
@@ -30,7 +31,7 @@ def deliver(settings: Any) -> Callable[..., dict[str, Outcome]]:
         settings.MAILERS = {"target": {"BACKEND": path, "OPTIONS": options}}
         message = message or mail.EmailMessage("s", "b", "me@example.test", [JO, ANN])
         try:
-            (outcomes,) = attempt("target", [message])
+            (outcomes,) = attempt("target", [message], classify)
         finally:
             connections.close()  # the next one is of other options
         return dict(outcomes)
