@@ -7,7 +7,6 @@ VENV ?= $(if $(DJANGO),build/django-$(DJANGO),.venv)
 BIN = $(VENV)/bin
 .SHELLFLAGS = -eu -c
 .DEFAULT_GOAL = help
-.SECONDARY:
 
 # The environment is made anew when another Python is asked for than the one it was made with.
 MADE := $(VENV)/.made$(if $(PYTHON),-with-$(subst /,-,$(PYTHON)))
