@@ -11,9 +11,6 @@ from django.core.cache import caches
 from django.db import connections
 from django.test import override_settings
 
-from mailqueue.broker.publish import publisher_of
-from mailqueue.delivery.batch import breakers
-from mailqueue.delivery.connections import connections as targets
 from mailqueue.ledger.cache import CacheLedger, key
 from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.interface import Claim, Ledger
@@ -25,6 +22,7 @@ from mailqueue.wire.reference import Reference
 from tests.ledger.databases import KINDS, To, database
 from tests.ledger.mails import options
 from tests.ledger.projects import Project
+from tests.project_app import project_app
 from tests.services import queue_on
 
 
@@ -118,14 +116,8 @@ def bench(request, databases) -> Iterator[Bench]:
 @pytest.fixture
 def celery_app(redis_url) -> Iterator[Celery]:
     """The project's own Celery app, as the current one."""
-    app = Celery("project", broker=redis_url)
-    app.set_current()
-    yield app
-    publisher_of(app).close()
-    publisher_of.cache_clear()
-    app.close()
-    targets.close()
-    breakers.clear()
+    with project_app(redis_url) as app:
+        yield app
 
 
 @pytest.fixture
