@@ -10,7 +10,7 @@ class MailqueueConfig(AppConfig):
     verbose_name = "Mail queue"
 
     def ready(self) -> None:
-        from mailqueue import checks, tasks  # noqa: F401 (they register themselves)
+        from mailqueue import checks, log, tasks  # noqa: F401 (they register themselves)
         from mailqueue.broker.app import app_at_startup
 
         app_at_startup()

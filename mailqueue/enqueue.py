@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import make_msgid
-from typing import Any
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.mail import DNS_NAME, EmailMessage
@@ -13,28 +13,29 @@ from django.db import transaction
 from django.utils.timezone import get_current_timezone
 
 from mailqueue import signals
-from mailqueue.broker.publish import publish
+from mailqueue.codec import encode
+from mailqueue.codec.attributes import default_attributes
+from mailqueue.codec.preflight import check
 from mailqueue.errors import EncodeError, PublishError
+from mailqueue.lanes import Lane
 from mailqueue.ledger.interface import DurableLedger
-from mailqueue.ledger.levels import ledger_of
-from mailqueue.ledger.outbox import publish_kept
-from mailqueue.mail.scheduling import MessageOptions, id_of, options_of_message
-from mailqueue.options import QueueOptions
-from mailqueue.preflight import check
+from mailqueue.relay import publish_kept
+from mailqueue.scheduling import MessageOptions, id_of, options_of_message
 from mailqueue.wire.attachments import AttachmentStore
-from mailqueue.wire.attributes import default_attributes
-from mailqueue.wire.codec import encode
-from mailqueue.wire.envelope import Envelope, pack
-from mailqueue.wire.keys import keys_from_settings
-from mailqueue.wire.storage import attachment_store
-
-Packed = tuple[Envelope, str]
+from mailqueue.wire.envelope import Envelope
 
 # Brokers like many small messages better than one that is huge.
-BATCH_BYTES = 2**20
+TASK_BYTES = 2**20
 
 
-def accept(messages: Sequence[EmailMessage], *, mailer: str, options: QueueOptions) -> int:
+class Packed(NamedTuple):
+    """An envelope, and the text that travels."""
+
+    envelope: Envelope
+    text: str
+
+
+def accept(messages: Sequence[EmailMessage], lane: Lane) -> int:
     """Queue the messages that have recipients and return their number.
 
     All or none: each is checked and packed before the first one is published. Inside
@@ -42,27 +43,24 @@ def accept(messages: Sequence[EmailMessage], *, mailer: str, options: QueueOptio
     with the database ledger they are kept by that transaction, and a broker that is away is no
     error. Raises `EncodeError`, `ValueError` (header injection), `PublishError`.
     """
-    keys = keys_from_settings(options.encryption_keys)
-    store = attachment_store(options, keys)
+    store = lane.store()
     addressed = [message for message in messages if message.recipients()]
-    envelopes = [envelope(message, mailer, options, store) for message in addressed]
-    packed = [(each, pack(each, keys, limit=options.max_message_bytes)) for each in envelopes]
+    envelopes = [envelope(message, lane, store) for message in addressed]
+    limit = lane.options.max_message_bytes
+    packed = [Packed(each, lane.pack(each, limit=limit)) for each in envelopes]
     if packed:
-        ledger = ledger_of(options)
-        if isinstance(ledger, DurableLedger):
-            keep(unknown(packed, addressed, ledger), ledger, mailer, options)
+        if isinstance(lane.ledger, DurableLedger):
+            keep(unknown(packed, addressed, lane.ledger), lane.ledger, lane)
         else:
-            hand_over(packed, options)
+            hand_over(packed, lane)
     return len(packed)
 
 
-def envelope(
-    message: EmailMessage, mailer: str, options: QueueOptions, store: AttachmentStore | None
-) -> Envelope:
+def envelope(message: EmailMessage, lane: Lane, store: AttachmentStore | None) -> Envelope:
     """Freeze a message: from here on every attempt has this id, Date and Message-ID."""
     check(message)
     wishes = options_of_message(message)
-    attributes = options.extra_attributes
+    attributes = lane.options.extra_attributes
     data = encode(
         message,
         date=now(),
@@ -73,8 +71,8 @@ def envelope(
     )
     present = time.time()
     return Envelope(
-        id=identify(mailer, wishes, options),
-        mailer=mailer,
+        id=identify(wishes, lane),
+        mailer=lane.mailer,
         queued_at=max(present, wishes.send_at or 0.0),  # a mail does not age before its time
         message=data,
         due_at=wishes.send_at,
@@ -82,13 +80,13 @@ def envelope(
     )
 
 
-def identify(mailer: str, wishes: MessageOptions, options: QueueOptions) -> str:
+def identify(wishes: MessageOptions, lane: Lane) -> str:
     """Return the id of a mail: new, or the one that belongs to its idempotency key."""
     if wishes.idempotency_key is None:
         return uuid.uuid4().hex
-    if options.ledger is None:
+    if lane.options.ledger is None:
         raise EncodeError("an idempotency key needs a mailer with a ledger")
-    return id_of(wishes.idempotency_key, mailer)
+    return id_of(wishes.idempotency_key, lane.mailer)
 
 
 def now() -> datetime:
@@ -101,63 +99,57 @@ def unknown(
 ) -> list[Packed]:
     """Leave out what an idempotency key shows to be kept already."""
     keyed = {
-        each.id
-        for (each, _), message in zip(packed, messages, strict=True)
+        each.envelope.id
+        for each, message in zip(packed, messages, strict=True)
         if options_of_message(message).idempotency_key is not None
     }
     known = ledger.known(keyed) if keyed else set()
-    return [pair for pair in packed if pair[0].id not in known]
+    return [each for each in packed if each.envelope.id not in known]
 
 
-def keep(
-    packed: Sequence[Packed], ledger: DurableLedger, mailer: str, options: QueueOptions
-) -> None:
+def keep(packed: Sequence[Packed], ledger: DurableLedger, lane: Lane) -> None:
     """Write the mails into the caller's transaction; publish their ids when it commits."""
     ids = ledger.record(packed)
-    transaction.on_commit(
-        lambda: publish_kept(ids, ledger=ledger, mailer=mailer, options=options),
-        using=ledger.database,
-    )
+    transaction.on_commit(lambda: publish_kept(ids, lane), using=ledger.database)
 
 
-def hand_over(packed: Sequence[Packed], options: QueueOptions) -> None:
+def hand_over(packed: Sequence[Packed], lane: Lane) -> None:
     """Publish now, or when the surrounding transaction commits."""
-    if options.on_commit and transaction.get_connection().in_atomic_block:
-        transaction.on_commit(lambda: publish_all(packed, options))
+    if lane.options.on_commit and transaction.get_connection().in_atomic_block:
+        transaction.on_commit(lambda: publish_all(packed, lane))
     else:
-        publish_all(packed, options)
+        publish_all(packed, lane)
 
 
-def publish_all(packed: Sequence[Packed], options: QueueOptions) -> None:
+def publish_all(packed: Sequence[Packed], lane: Lane) -> None:
     queued = 0
-    lane: dict[str, Any] = {"queue": options.queue, "priority": options.priority}
-    for batch, countdown in batches(packed, options.batch_size):
+    for task, countdown in tasks(packed, lane.options.batch_size):
         try:
-            publish([text for _, text in batch], **lane, countdown=countdown)
+            lane.publish([each.text for each in task], countdown=countdown)
         except PublishError as error:
             raise PublishError(str(error), queued=queued) from None
-        queued += len(batch)
-        for each, _ in batch:
-            signals.tell(signals.queued, mailer=each.mailer, id=each.id, published=True)
+        queued += len(task)
+        for each in task:
+            signals.tell(signals.queued, mailer=lane.mailer, id=each.envelope.id, published=True)
 
 
-def batches(packed: Sequence[Packed], size: int) -> Iterator[tuple[list[Packed], float]]:
-    """Cut into batches of at most `size` envelopes, and of one if that is large or has to wait.
+def tasks(packed: Sequence[Packed], size: int) -> Iterator[tuple[list[Packed], float]]:
+    """Yield what travels together: at most `size` envelopes, and one if it is large or has to wait.
 
     Yields with each the seconds that it has to wait.
     """
     present = time.time()
-    batch: list[Packed] = []
-    room = BATCH_BYTES
+    task: list[Packed] = []
+    room = TASK_BYTES
     for each in packed:
-        wait = (each[0].due_at or 0.0) - present
+        wait = (each.envelope.due_at or 0.0) - present
         if wait > 0:
             yield [each], wait
             continue
-        if batch and (len(batch) == size or len(each[1]) > room):
-            yield batch, 0.0
-            batch, room = [], BATCH_BYTES
-        batch.append(each)
-        room -= len(each[1])
-    if batch:
-        yield batch, 0.0
+        if task and (len(task) == size or len(each.text) > room):
+            yield task, 0.0
+            task, room = [], TASK_BYTES
+        task.append(each)
+        room -= len(each.text)
+    if task:
+        yield task, 0.0

@@ -1,27 +1,92 @@
-"""Which mailers queue, and how, as MAILERS says in this process."""
+"""Lanes: what each queue mailer of this process works with."""
 
+import dataclasses
+from collections.abc import Sequence
+from typing import Self
+
+from mailqueue.broker.publish import publish
+from mailqueue.ledger.interface import DurableLedger, Ledger
+from mailqueue.ledger.selection import database_ledger, ledger_of
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.options import QueueOptions
+from mailqueue.outcome.exceptions import Classify, classifier
+from mailqueue.wire.attachments import AttachmentStore, attachment_store
+from mailqueue.wire.envelope import LIMIT, Envelope, pack
+from mailqueue.wire.signature import Keys, keys_from_settings
 
 
-def options_of(alias: str) -> QueueOptions:
-    """Return the options of the queue mailer `alias`.
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """One queue mailer: its alias, its options and what they ask for.
+
+    Made once, with its mailer, and handed on. It decides nothing.
+    """
+
+    mailer: str
+    options: QueueOptions
+    keys: Keys
+    ledger: Ledger
+    classify: Classify
+
+    @classmethod
+    def make(cls, mailer: str, options: QueueOptions) -> Self:
+        """Make the lane of a mailer; ValueError for an option that this project cannot fulfil."""
+        keys = keys_from_settings(options.encryption_keys)
+        lane = cls(
+            mailer=mailer,
+            options=options,
+            keys=keys,
+            ledger=ledger_of(options, keys),
+            classify=classifier(options.classifier),
+        )
+        lane.store()
+        return lane
+
+    def store(self) -> AttachmentStore | None:
+        """Return where large contents stay, for one call or one task; None if all travels."""
+        if self.options.attachments is None:
+            return None
+        return attachment_store(
+            self.options.attachments,
+            inline_limit=self.options.inline_limit,
+            cipher=self.keys.cipher,
+        )
+
+    def pack(self, envelope: Envelope, *, limit: int = LIMIT) -> str:
+        """Return the envelope as it travels; `EncodeError` above ``limit`` characters."""
+        return pack(envelope, self.keys, limit=limit)
+
+    def publish(self, texts: Sequence[str], *, countdown: float = 0) -> None:
+        """Publish packed envelopes as one task, to run in so many seconds; `PublishError`."""
+        queue, priority = self.options.queue, self.options.priority
+        publish(texts, queue=queue, priority=priority, countdown=countdown)
+
+    def kept(self) -> DurableLedger:
+        """Return the ledger in the database, whichever level the mailer has now.
+
+        Raises ValueError where it is not installed.
+        """
+        return database_ledger(self.options, self.keys)
+
+
+def lane_of(alias: str) -> Lane:
+    """Return the lane of the queue mailer `alias`.
 
     Raises `MailerDoesNotExist` for an unknown alias, `InvalidMailer` for one that does not queue.
     """
-    options = getattr(mailers[alias], "options", None)
-    if not isinstance(options, QueueOptions):
+    lane = getattr(mailers[alias], "lane", None)
+    if not isinstance(lane, Lane):
         raise InvalidMailer("Expected a mailer that queues.", alias=alias)
-    return options
+    return lane
 
 
-def queue_mailers() -> dict[str, QueueOptions]:
-    """Return the options of all mailers that queue, by alias; raises `InvalidMailer`."""
-    options = {alias: getattr(mailers[alias], "options", None) for alias in mailers}
-    return {alias: each for alias, each in options.items() if isinstance(each, QueueOptions)}
+def lanes() -> dict[str, Lane]:
+    """Return the lanes of all mailers that queue, by alias; raises `InvalidMailer`."""
+    found = {alias: getattr(mailers[alias], "lane", None) for alias in mailers}
+    return {alias: lane for alias, lane in found.items() if isinstance(lane, Lane)}
 
 
 def queue_names() -> list[str]:
     """Return the names of all queues that mail travels on; raises `InvalidMailer`."""
-    return sorted({options.queue for options in queue_mailers().values()})
+    return sorted({lane.options.queue for lane in lanes().values()})

@@ -1,12 +1,12 @@
-"""The OPTIONS of the queue mailer, checked once, when the mailer is built."""
+"""The OPTIONS of the queue mailer, checked once, when the mailer is built. Pure."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from mailqueue.delivery.retry import DAY, RetryPolicy
-from mailqueue.wire.attributes import check_names
+from mailqueue.codec.attributes import check_names
+from mailqueue.expectations import expect, is_name, is_number, is_whole, unexpected
+from mailqueue.outcome.retry import DAY, RetryPolicy
 from mailqueue.wire.encryption import Cipher
 
 
@@ -70,34 +70,34 @@ class QueueOptions:
         return cls(**{"batch_size": batch_size, **options, "retry": retry})
 
     def __post_init__(self) -> None:
-        expect("using", self.using, isinstance(self.using, str) and self.using, "a mailer's alias")
-        expect("queue", self.queue, isinstance(self.queue, str) and self.queue, "a queue's name")
+        expect("using", self.using, is_name(self.using), "a mailer's alias")
+        expect("queue", self.queue, is_name(self.queue), "a queue's name")
         expect(
             "priority",
             self.priority,
-            self.priority is None or (is_int(self.priority) and 0 <= self.priority <= 9),
+            self.priority is None or (is_whole(self.priority) and 0 <= self.priority <= 9),
             "None or a whole number from 0 to 9",
         )
         expect("on_commit", self.on_commit, isinstance(self.on_commit, bool), "True or False")
         expect(
             "batch_size",
             self.batch_size,
-            is_int(self.batch_size) and 1 <= self.batch_size <= 1000,
+            is_whole(self.batch_size) and 1 <= self.batch_size <= 1000,
             "a whole number from 1 to 1000",
         )
         for name in ("max_message_bytes", "inline_limit"):
             value = getattr(self, name)
-            expect(name, value, is_int(value) and value > 0, "a number of bytes above 0")
+            expect(name, value, is_whole(value) and value > 0, "a number of bytes above 0")
         expect(
             "attachments",
             self.attachments,
-            self.attachments is None or (isinstance(self.attachments, str) and self.attachments),
+            self.attachments is None or is_name(self.attachments),
             "None or an alias in STORAGES",
         )
         expect(
             "classifier",
             self.classifier,
-            self.classifier is None or (isinstance(self.classifier, str) and self.classifier),
+            self.classifier is None or is_name(self.classifier),
             "None or the dotted path of a function",
         )
         self.check_wire()
@@ -108,35 +108,18 @@ class QueueOptions:
         if self.extra_attributes is not None:
             check_names(texts("extra_attributes", self.extra_attributes))
         if self.encryption_keys:
-            try:
-                Cipher(texts("encryption_keys", self.encryption_keys))
-            except ValueError as error:
-                raise ValueError(f"'encryption_keys': {error}") from None
+            Cipher(texts("encryption_keys", self.encryption_keys))
 
     def check_ledger(self) -> None:
         levels = (None, "cache", "database")
         expect("ledger", self.ledger, self.ledger in levels, "None, 'cache' or 'database'")
-        expect("cache", self.cache, isinstance(self.cache, str) and self.cache, "a cache's alias")
+        expect("cache", self.cache, is_name(self.cache), "a cache's alias")
         for name in ("lease", "keep_sent"):
             seconds = getattr(self, name)
             expect(name, seconds, is_number(seconds) and seconds > 0, "a number of seconds above 0")
 
 
 def texts(option: str, got: Any) -> tuple[str, ...]:
-    valid = isinstance(got, list | tuple) and all(isinstance(item, str) for item in got)
-    if not valid:  # what was got may be a key
-        raise ValueError(f"'{option}' must be a list of texts, got {type(got).__name__}")
+    if not isinstance(got, list | tuple) or not all(isinstance(item, str) for item in got):
+        raise unexpected(option, got, "a list of texts", secret=True)
     return tuple(got)
-
-
-def is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_number(value: object) -> bool:
-    return is_int(value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def expect(option: str, got: Any, valid: object, expected: str) -> None:
-    if not valid:
-        raise ValueError(f"'{option}' must be {expected}, got {got!r}")

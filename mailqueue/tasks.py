@@ -9,15 +9,16 @@ from celery import shared_task, signals
 from celery.exceptions import Reject
 from django.core.exceptions import ImproperlyConfigured
 
+from mailqueue.bootsteps.relay import Relay
+from mailqueue.bootsteps.screen import Screen
 from mailqueue.broker.publish import TASK, publisher
 from mailqueue.broker.queues import prepare_worker
-from mailqueue.broker.relay import Relay
-from mailqueue.broker.screen import Screen
-from mailqueue.delivery.aftermath import park_whole
-from mailqueue.delivery.batch import process
 from mailqueue.delivery.connections import connections
+from mailqueue.delivery.follow_up import bury_whole
+from mailqueue.delivery.process import process
 from mailqueue.errors import LedgerError, PublishError
 from mailqueue.lanes import queue_names
+from mailqueue.log import floods
 
 # Seconds before a batch goes back to the broker when its ledger is away: it comes at once.
 LEDGER_PAUSE = 5.0
@@ -45,7 +46,7 @@ def deliver(batch: str) -> None:
             raise
         except Exception as error:  # noqa: BLE001
             # A defect of ours must neither lose the batch nor send it for ever.
-            park_whole(batch, error)
+            bury_whole(batch, error)
     except PublishError:
         raise Reject("what follows could not be published", requeue=True) from None
     except LedgerError as error:
@@ -81,3 +82,4 @@ def add_dead_queues(**kwargs: Any) -> None:
 @signals.worker_shutdown.connect
 def close_connections(**kwargs: Any) -> None:
     connections.close()
+    floods.flush()

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from celery import Celery
 
 from mailqueue.broker.publish import publisher_of
-from mailqueue.delivery.batch import breakers
 from mailqueue.delivery.connections import connections
+from mailqueue.delivery.process import breakers
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mailqueue.delivery.retry import RetryPolicy
 from mailqueue.options import QueueOptions
+from mailqueue.outcome.retry import RetryPolicy
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = (ROOT / "docs/reference/settings.md").read_text()

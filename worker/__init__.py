@@ -1,18 +1,11 @@
-"""The smallest deployable worker: ``celery -A worker worker``.
+"""The smallest project that delivers: ``celery -A worker worker``.
 
-Uses the project's settings when DJANGO_SETTINGS_MODULE names them, else `worker.settings`.
+Its settings come from the environment, see `worker.settings`; DJANGO_SETTINGS_MODULE may name
+others.
 """
 
 import os
 
-import django
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "worker.settings")
-django.setup()
 
-from mailqueue.broker.app import mail_app  # noqa: E402
-
-app = mail_app()
-app.set_current()
-app.set_default()
-app.autodiscover_tasks(["mailqueue"])
+from mailqueue.worker import app as app

@@ -6,6 +6,7 @@ from django.core.mail.backends import base
 
 from mailqueue.mail.deprecation import warn_external_use
 from mailqueue.mail.exceptions import InvalidMailer
+from mailqueue.outcome.report import ReportsOutcomes as ReportsOutcomes
 
 _NOT_GIVEN: Any = object()
 
@@ -14,10 +15,14 @@ class BaseEmailBackend(base.BaseEmailBackend):
     """A backend; a subclass must have ``send_messages()``, and may have ``open()`` and ``close()``.
 
     A subclass that takes options names them in its ``__init__()`` and hands ``**kwargs`` on: what
-    is left there is no option, and InvalidMailer says so.
+    is left there is no option, and InvalidMailer says so. One that can tell what became of each
+    recipient says ``reports_outcomes = True`` and has ``deliver()``, too (`ReportsOutcomes`).
     """
 
     alias: str | None
+
+    # Whether ``deliver()`` tells what became of each recipient; see `ReportsOutcomes`.
+    reports_outcomes: bool = False
 
     def __init__(
         self,

@@ -6,15 +6,12 @@ from typing import Any
 from django.core.mail import EmailMessage
 
 from mailqueue.backends.base import BaseEmailBackend
-from mailqueue.delivery.classifier import classifier_of
 from mailqueue.enqueue import accept
 from mailqueue.errors import PublishError
-from mailqueue.ledger.levels import ledger_of
+from mailqueue.lanes import Lane
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.options import QueueOptions
-from mailqueue.wire.keys import keys_from_settings
-from mailqueue.wire.storage import attachment_store
 
 
 class EmailBackend(BaseEmailBackend):
@@ -34,20 +31,16 @@ class EmailBackend(BaseEmailBackend):
             )
         known = {name: options.pop(name) for name in QueueOptions.names() if name in options}
         super().__init__(alias=alias, **options)
-        self.mailer = alias
         self.fail_silently = fail_silently
         try:
-            self.options = QueueOptions.from_mailer(known)
-            attachment_store(self.options, keys_from_settings())
-            ledger_of(self.options)
-            classifier_of(self.options)
+            self.lane = Lane.make(alias, QueueOptions.from_mailer(known))
         except ValueError as error:
             raise InvalidMailer(str(error), alias=alias) from None
-        self.follow(self.options.using)
+        self.follow(self.lane.options.using)
 
     def follow(self, using: str) -> None:
         """Follow the chain of ``using`` to its end: the mailer that delivers."""
-        seen = [self.mailer]
+        seen = [self.lane.mailer]
         while using is not None:
             if using in seen:
                 chain = " -> ".join(map(repr, [*seen, using]))
@@ -71,7 +64,7 @@ class EmailBackend(BaseEmailBackend):
         `PublishError` when the broker does not take them in time.
         """
         try:
-            return accept(email_messages, mailer=self.mailer, options=self.options)
+            return accept(email_messages, self.lane)
         except PublishError as error:
             if not self.fail_silently:
                 raise

@@ -8,6 +8,7 @@ from typing import Any
 
 from kombu import Message
 
+from mailqueue import signals
 from mailqueue.broker.publish import Publisher
 from mailqueue.broker.queues import dead_queue
 
@@ -36,7 +37,7 @@ class DeadLetter:
 
 
 def park(letter: DeadLetter, publisher: Publisher, *, queue: str) -> None:
-    """Put a dead letter on the dead letter queue; headers say why, only the body what.
+    """Put a dead letter on the dead letter queue, and tell; headers say why, only the body what.
 
     Raises `PublishError`.
     """
@@ -47,6 +48,14 @@ def park(letter: DeadLetter, publisher: Publisher, *, queue: str) -> None:
     }
     publisher.dead_letter(
         {"v": VERSION, **dataclasses.asdict(letter)}, queue=queue, headers=headers
+    )
+    signals.tell_dead(
+        mailer=letter.mailer,
+        id=letter.id,
+        origin=letter.id,
+        reason=letter.reason,
+        code=letter.code,
+        enhanced=letter.enhanced,
     )
 
 

@@ -7,7 +7,7 @@ they cannot help. So the mailer pauses, and one mail probes it when the pause en
 import dataclasses
 from collections.abc import Iterable
 
-from mailqueue.delivery.outcome import Kind, Outcome
+from mailqueue.outcome.outcome import Kind, Outcome
 
 SHORTEST = 30.0
 LONGEST = 600.0

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mailqueue.mail import mailers
+
 # A relay hangs up on an idle client sooner or later (Postfix: after 300 s).
 MAX_IDLE = 60.0
 
@@ -49,8 +51,6 @@ class Connections(threading.local):
 
     @staticmethod
     def open(alias: str) -> Any:
-        from mailqueue.mail import mailers
-
         target = mailers[alias]
         # Opening is optional in Django's contract: a backend may offer send_messages() alone.
         if hasattr(target, "open"):

@@ -1,76 +1,52 @@
 """The worker's half: hand messages to their target, and say what is left to do for each."""
 
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from django.core.mail import EmailMessage
 
+from mailqueue.codec import Fetch, decode
 from mailqueue.delivery.connections import connections
-from mailqueue.delivery.outcome import Kind, Outcome, Outcomes, Stage
-from mailqueue.delivery.replies import classify, judge
-from mailqueue.delivery.retry import GiveUp, Later, RetryPolicy, decide
-from mailqueue.wire.codec import Fetch, decode
+from mailqueue.lanes import Lane
+from mailqueue.outcome.outcome import Kind, Outcome, Outcomes, Stage
+from mailqueue.outcome.report import checked, counted, reports_outcomes
+from mailqueue.outcome.settlement import Settlement, settle
 from mailqueue.wire.envelope import Envelope
 
-Classify = Callable[[BaseException, Sequence[str], EmailMessage], Outcomes]
+Mail = tuple[EmailMessage, list[str]]  # with its recipients
 
 # Failures before a message is named concern the mailer; the rest of a batch would meet them too.
 MAILER_WIDE = {Stage.CONNECT, Stage.TLS, Stage.AUTH}
 
+# What was said of the reports of targets, (mailer, fault): once is enough for each process.
+faults_told: set[tuple[str, str]] = set()
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Dead:
-    """An envelope given up, for the recipients that it names."""
-
-    envelope: Envelope
-    outcome: Outcome
-    reason: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Settlement:
-    """What one attempt at an envelope came to.
-
-    `again` is the envelope of those recipients that are tried once more, at its `due_at`.
-    """
-
-    envelope: Envelope
-    outcomes: Outcomes
-    again: Envelope | None
-    dead: tuple[Dead, ...]
-
-    @property
-    def cause(self) -> Outcome | None:
-        """Why it is to be tried again: the outcome of one of those recipients."""
-        names = self.again.recipients if self.again else None
-        return next((self.outcomes[name] for name in names or () if name in self.outcomes), None)
+logger = logging.getLogger("mailqueue")
 
 
 def deliver(
     mails: Sequence[tuple[Envelope, EmailMessage]],
+    lane: Lane,
     *,
-    using: str,
-    policy: RetryPolicy,
-    clock: Callable[[], float],
-    random: Callable[[], float],
-    classify: Classify = classify,
+    clock: Callable[[], float] = time.time,
+    random: Callable[[], float] = random.random,
 ) -> Iterator[Settlement]:
-    """Try each mail once through the mailer `using`; yield a settlement for each."""
-    results = attempt(using, [message for _, message in mails], classify)
+    """Try each mail once through the mailer that the lane uses; yield a settlement for each."""
+    results = attempt(lane, [message for _, message in mails])
     for (envelope, _), outcomes in zip(mails, results, strict=True):
-        yield settle(envelope, outcomes, policy=policy, now=clock(), random=random)
+        yield settle(envelope, outcomes, policy=lane.options.retry, now=clock(), random=random)
 
 
 def deliver_singly(
     mails: Sequence[tuple[Envelope, EmailMessage]],
+    lane: Lane,
     *,
-    using: str,
-    policy: RetryPolicy,
-    clock: Callable[[], float],
-    random: Callable[[], float],
     hand_over: Callable[[Envelope], bool],
-    classify: Classify = classify,
+    clock: Callable[[], float] = time.time,
+    random: Callable[[], float] = random.random,
 ) -> Iterator[Settlement]:
     """Try one after the other, each if `hand_over` still allows it; others get no settlement.
 
@@ -80,26 +56,13 @@ def deliver_singly(
     failed: Outcome | None = None
     for envelope, message in mails:
         if failed is not None:
-            outcomes: Outcomes = shared(failed, message)
+            outcomes: Outcomes = dict.fromkeys(message.recipients(), failed)
         elif hand_over(envelope):
-            [outcomes] = attempt(using, [message], classify)
+            [outcomes] = attempt(lane, [message])
             failed = mailer_wide(outcomes)
         else:
             continue
-        yield settle(envelope, outcomes, policy=policy, now=clock(), random=random)
-
-
-def given_up(envelope: Envelope, reason: str, kind: Kind = Kind.PERMANENT) -> Settlement:
-    """Return the settlement of an envelope that no target is to see (again)."""
-    outcome = Outcome(kind=kind, stage=Stage.MESSAGE, reason=reason)
-    dead = Dead(envelope=envelope, outcome=outcome, reason=reason)
-    return Settlement(envelope=envelope, outcomes={}, again=None, dead=(dead,))
-
-
-def postponed(envelope: Envelope, due_at: float) -> Settlement:
-    """Return the settlement of an envelope that was not tried and shall be later, uncharged."""
-    again = dataclasses.replace(envelope, due_at=due_at)
-    return Settlement(envelope=envelope, outcomes={}, again=again, dead=())
+        yield settle(envelope, outcomes, policy=lane.options.retry, now=clock(), random=random)
 
 
 def rebuild(envelope: Envelope, fetch: Fetch) -> EmailMessage:
@@ -117,33 +80,75 @@ def addressed(message: EmailMessage, recipients: Sequence[str] | None) -> EmailM
     return message
 
 
-def attempt(using: str, messages: Sequence[EmailMessage], classify: Classify) -> Iterator[Outcomes]:
+def attempt(lane: Lane, messages: Sequence[EmailMessage]) -> Iterator[Outcomes]:
     """Hand the messages to the target; yield what became of each, per recipient."""
+    # Asked before: a target may change the messages that it is given.
+    mails = [(message, message.recipients()) for message in messages]
+    reported: list[object] = []
+    error: Exception | None = None
     try:
-        with connections.use(using) as target:
-            if hasattr(target, "deliver"):
-                yield from target.deliver(messages)
-                return
-    except Exception as error:  # noqa: BLE001 (classify knows them all; unknown ones are retried)
-        yield from (classify(error, message.recipients(), message) for message in messages)
-        return
-    failed: Outcome | None = None
-    for message in messages:
-        if failed is None:
-            outcomes = attempt_one(using, message, classify)
-            failed = mailer_wide(outcomes)
-        else:
-            outcomes = shared(failed, message)
+        with connections.use(lane.options.using) as target:
+            reporting = reports_outcomes(target)
+            if reporting:
+                for outcomes in reports(target.deliver(messages), limit=len(messages) + 1):
+                    reported.append(outcomes)  # one by one: what was told before an error counts
+    except Exception as raised:  # noqa: BLE001 (classify knows them all; unknown ones are retried)
+        error, reporting = raised, True
+    if reporting:
+        yield from completed(lane, mails, reported, error)
+    else:
+        yield from attempt_singly(lane, mails)
+
+
+def reports(told: object, *, limit: int) -> Iterable[object]:
+    """Return what a target told, message by message; nothing if that is no such thing."""
+    if isinstance(told, Mapping | str | bytes) or not isinstance(told, Iterable):
+        return ()
+    return islice(told, limit)
+
+
+def completed(
+    lane: Lane, mails: Sequence[Mail], reported: Sequence[object], error: Exception | None
+) -> Iterator[Outcomes]:
+    """Yield an outcome for each recipient of each mail, whatever the target told."""
+    if len(reported) > len(mails):
+        tell_fault(lane.options.using, "more messages than it was given")
+    for index, (message, recipients) in enumerate(mails):
+        if index >= len(reported) and error is not None:
+            yield lane.classify(error, recipients, message)
+            continue
+        told = reported[index] if index < len(reported) else None
+        outcomes, fault = checked(told, recipients)
+        if fault:
+            tell_fault(lane.options.using, fault)
         yield outcomes
 
 
-def attempt_one(using: str, message: EmailMessage, classify: Classify) -> Outcomes:
-    """Hand one message to a target that offers `send_messages()` alone."""
+def tell_fault(using: str, fault: str) -> None:
+    if (using, fault) not in faults_told:
+        faults_told.add((using, fault))
+        logger.error("The target of mailer %r reports wrongly: %s.", using, fault)
+
+
+def attempt_singly(lane: Lane, mails: Sequence[Mail]) -> Iterator[Outcomes]:
+    """Hand one message after the other to a target that offers `send_messages()` alone."""
+    failed: Outcome | None = None
+    for message, recipients in mails:
+        if failed is None:
+            outcomes = attempt_one(lane, message, recipients)
+            failed = mailer_wide(outcomes)
+        else:
+            outcomes = dict.fromkeys(recipients, failed)
+        yield outcomes
+
+
+def attempt_one(lane: Lane, message: EmailMessage, recipients: Sequence[str]) -> Outcomes:
+    """Hand one message to such a target; what it raises is an outcome."""
     try:
-        with connections.use(using) as target:
-            return judge(target.send_messages([message]), message.recipients(), message)
+        with connections.use(lane.options.using) as target:
+            return counted(target.send_messages([message]), recipients, message)
     except Exception as error:  # noqa: BLE001
-        return classify(error, message.recipients(), message)
+        return lane.classify(error, recipients, message)
 
 
 def mailer_wide(outcomes: Outcomes) -> Outcome | None:
@@ -152,69 +157,3 @@ def mailer_wide(outcomes: Outcomes) -> Outcome | None:
         if outcome.kind is Kind.CONFIGURATION or outcome.stage in MAILER_WIDE:
             return outcome
     return None
-
-
-def shared(outcome: Outcome, message: EmailMessage) -> Outcomes:
-    return dict.fromkeys(message.recipients(), outcome)
-
-
-def settle(
-    envelope: Envelope,
-    outcomes: Outcomes,
-    *,
-    policy: RetryPolicy,
-    now: float,
-    random: Callable[[], float],
-) -> Settlement:
-    """Decide for each recipient: done, once more, or given up. Pure."""
-    share = random()  # one draw, so that recipients of one message stay together
-    decisions: dict[str, Later | GiveUp] = {
-        recipient: decide(
-            outcome,
-            attempts=envelope.attempts,
-            queued_at=envelope.queued_at,
-            now=now,
-            expires_at=envelope.expires_at,
-            policy=policy,
-            random=lambda: share,
-            resent=envelope.resent,
-        )
-        for recipient, outcome in outcomes.items()
-        if outcome.kind is not Kind.SENT
-    }
-    dead = (
-        Dead(
-            envelope=dataclasses.replace(envelope, recipients=(recipient,)),
-            outcome=outcomes[recipient],
-            reason=decision.reason,
-        )
-        for recipient, decision in decisions.items()
-        if isinstance(decision, GiveUp)
-    )
-    return Settlement(
-        envelope=envelope,
-        outcomes=outcomes,
-        again=once_more(envelope, decisions, now),
-        dead=tuple(dead),
-    )
-
-
-def once_more(
-    envelope: Envelope, decisions: Mapping[str, Later | GiveUp], now: float
-) -> Envelope | None:
-    """Return the envelope for the recipients to be tried again, or None without any."""
-    later: dict[str, Any] = {
-        recipient: decision
-        for recipient, decision in decisions.items()
-        if isinstance(decision, Later)
-    }
-    if not later:
-        return None
-    charged = any(each.charged for each in later.values())
-    return dataclasses.replace(
-        envelope,
-        recipients=tuple(later),
-        attempts=envelope.attempts + charged,
-        due_at=now + max(each.delay for each in later.values()),
-        resent=envelope.resent or any(each.resend for each in later.values()),
-    )

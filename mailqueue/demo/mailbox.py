@@ -9,7 +9,7 @@ from mailqueue.broker.publish import publisher
 from mailqueue.demo.sink import Mail
 from mailqueue.errors import DecodeError
 from mailqueue.wire.envelope import unpack
-from mailqueue.wire.keys import keys_from_settings
+from mailqueue.wire.signature import keys_from_settings
 
 
 class Mailbox:

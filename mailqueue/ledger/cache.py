@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 from django.core.cache.backends.base import BaseCache
 
-from mailqueue.delivery.deliver import Dead, Settlement
-from mailqueue.delivery.retry import DAY
-from mailqueue.ledger.interface import Claim, Ledger, doom
+from mailqueue.ledger.interface import Claim, Ledger, asking, doom
 from mailqueue.options import QueueOptions
+from mailqueue.outcome.retry import DAY
+from mailqueue.outcome.settlement import Dead, Settlement
 from mailqueue.wire.envelope import Envelope
 from mailqueue.wire.reference import Reference
+
+away = asking(Exception)  # each cache backend has errors of its own
 
 
 class CacheLedger(Ledger):
@@ -25,14 +27,13 @@ class CacheLedger(Ledger):
     ``done`` stays as long as a broker could bring the same attempt again.
     """
 
-    errors = (Exception,)  # each cache backend has its own
-
     def __init__(self, cache: BaseCache, options: QueueOptions) -> None:
         self.cache = cache
         self.lease = options.lease
         self.keep = options.retry.max_age + DAY
         self.most_handed = options.retry.max_ambiguous
 
+    @away
     def claim(self, items: Sequence[Envelope | Reference]) -> list[Claim]:
         claims = (self.claim_one(item) for item in items if isinstance(item, Envelope))
         return [claim for claim in claims if claim is not None]
@@ -65,6 +66,7 @@ class CacheLedger(Ledger):
         except ValueError:  # forgotten in between
             return 1
 
+    @away
     def hand_over(self, claim: Claim) -> bool:
         held, done = key(claim.envelope, "claim"), key(claim.envelope, "done")
         # Nothing but our fence: another may have finished it although the claim was ours since.
@@ -75,6 +77,7 @@ class CacheLedger(Ledger):
         self.count(key(claim.envelope, "handed"))
         return True
 
+    @away
     def finish(self, claim: Claim, settlement: Settlement) -> Sequence[Dead] | None:
         # Also when the lease has ended: what follows is published, so this attempt is over.
         self.cache.set(key(claim.envelope, "done"), 1, self.keep)

@@ -13,18 +13,17 @@ from django.db.models.functions import Least, Power
 from django.utils.timezone import is_aware, make_aware
 
 from mailqueue import signals
-from mailqueue.delivery.deliver import Dead, Settlement
 from mailqueue.errors import DecodeError
 from mailqueue.ledger.clock import Clock
-from mailqueue.ledger.entries import after, apart, chunks, dead_entry, new_entry
-from mailqueue.ledger.interface import Claim, Due, DurableLedger, doom
+from mailqueue.ledger.interface import Claim, Due, DurableLedger, asking, doom
 from mailqueue.ledger.models import UNFINISHED, Entry, State
-from mailqueue.ledger.rows import take
+from mailqueue.ledger.taking import take
+from mailqueue.ledger.transitions import after, apart, chunks, dead_entry, new_entry
 from mailqueue.options import QueueOptions
-from mailqueue.signals import tell
+from mailqueue.outcome.settlement import Dead, Settlement
 from mailqueue.wire.envelope import Envelope, pack, unpack
-from mailqueue.wire.keys import keys_from_settings, worker_keys
 from mailqueue.wire.reference import Reference
+from mailqueue.wire.signature import Keys, worker_keys
 
 # Seconds until what was published counts as lost by the broker. Doubled each time, since a long
 # queue looks the same: GRACE * 2 ** MOST_DOUBLINGS is about an hour.
@@ -34,13 +33,15 @@ MOST_DOUBLINGS = 6
 INSERT_SIZE = 4 * 2**20  # of payload in one INSERT; MariaDB takes 16 MiB unless told otherwise
 
 
+away = asking(Error)
+
+
 class DatabaseLedger(DurableLedger):
-    """Keeps mails in the table; ``options`` are those of the mailer whose mails it is asked for."""
+    """Keeps mails in the table; options and keys are of the mailer whose mails it is asked for."""
 
-    errors = (Error,)
-
-    def __init__(self, options: QueueOptions) -> None:
+    def __init__(self, options: QueueOptions, keys: Keys) -> None:
         self.options = options
+        self.keys = keys
         self.database = router.db_for_write(Entry)
         self.entries = Entry.objects.using(self.database)
 
@@ -55,10 +56,10 @@ class DatabaseLedger(DurableLedger):
     def known(self, ids: Collection[str]) -> set[str]:
         return set(self.entries.filter(pk__in=ids).values_list("pk", flat=True))
 
+    @away
     def claim(self, items: Sequence[Envelope | Reference]) -> list[Claim]:
         # Envelopes were queued before the ledger was switched on: from now on it keeps them.
-        keys = keys_from_settings(self.options.encryption_keys)
-        self.record([(item, pack(item, keys)) for item in items if isinstance(item, Envelope)])
+        self.record([(item, pack(item, self.keys)) for item in items if isinstance(item, Envelope)])
         free = Q(state=State.QUEUED) | Q(state=State.SENDING, due_at__lte=Clock())
         rows = take(
             self.entries.filter(free, pk__in=[item.id for item in items]),
@@ -94,21 +95,22 @@ class DatabaseLedger(DurableLedger):
             doomed=doom(claims=row.claims, handed=row.handed, most_handed=most),
         )
 
+    @away
     def hand_over(self, claim: Claim) -> bool:
         still_mine = self.mine(claim).filter(due_at__gt=Clock())
         lease = Clock(self.options.lease)
         return bool(still_mine.update(due_at=lease, handed=F("handed") + 1))
 
+    @away
     def finish(self, claim: Claim, settlement: Settlement) -> Sequence[Dead] | None:
         changes = after(claim, settlement, now=time.time(), keep_sent=self.options.keep_sent)
-        keys = keys_from_settings(self.options.encryption_keys)
         whole = changes["state"] == State.DEAD  # not only some of its recipients
         left = settlement.dead[0].envelope if whole else settlement.again
         if left is not None and len(left.recipients or ()) < len(settlement.outcomes):
-            changes["payload"] = pack(left, keys)
+            changes["payload"] = pack(left, self.keys)
         letters = [apart(dead) for dead in settlement.dead[whole:]]
         origin = claim.envelope.id
-        rows = [dead_entry(dead, pack(dead.envelope, keys), origin) for dead in letters]
+        rows = [dead_entry(dead, pack(dead.envelope, self.keys), origin) for dead in letters]
         with transaction.atomic(using=self.database) if rows else nullcontext():
             if not self.mine(claim).update(**changes):
                 # Sent is sent, also when the lease had ended: whoever has it now need not.
@@ -123,7 +125,7 @@ class DatabaseLedger(DurableLedger):
         """Make a row dead whose payload is no envelope; the payload stays as it is."""
         changes: dict[str, Any] = {"state": State.DEAD, "due_at": None, "reason": reason}
         self.entries.filter(pk=row.pk, fence=row.fence).update(finished_at=Clock(), **changes)
-        tell(signals.dead, mailer=row.mailer, id=row.pk, reason=reason)
+        signals.tell_dead(mailer=row.mailer, id=row.pk, origin=row.origin or row.pk, reason=reason)
 
     def mine(self, claim: Claim) -> QuerySet[Entry]:
         return self.entries.filter(pk=claim.envelope.id, fence=claim.fence, state=State.SENDING)

@@ -1,12 +1,14 @@
-"""What every ledger does, what one that keeps mail does besides, and the ledger that is none."""
+"""What every ledger does, what one that keeps mail does besides, and `NoLedger`, which does not."""
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import ClassVar
 
-from mailqueue.delivery.deliver import Dead, Settlement
+from mailqueue.errors import LedgerError
+from mailqueue.outcome.settlement import Dead, Settlement
 from mailqueue.wire.envelope import Envelope
 from mailqueue.wire.reference import Reference
 
@@ -39,14 +41,23 @@ def doom(*, claims: int, handed: int, most_handed: int) -> str:
     return ""
 
 
+@contextmanager
+def asking(*errors: type[Exception]) -> Iterator[None]:
+    """Raise `LedgerError` for what a store raises when it is away, or asks to try again."""
+    try:
+        yield
+    except errors as error:
+        raise LedgerError(type(error).__name__) from None
+
+
 class Ledger(ABC):
-    """Claims, leases and marks, by the store's own clock."""
+    """Claims, leases and marks, by the store's own clock; `LedgerError` when it cannot be asked."""
 
     # Whether it keeps retries and dead letters; if not, they are the broker's.
     durable: ClassVar[bool] = False
 
-    # What its methods raise when the store is away, or asks to try again (a deadlock).
-    errors: ClassVar[tuple[type[Exception], ...]] = ()
+    # Whether each mail is handed over and finished before the next, so that a crash leaves one.
+    singly: ClassVar[bool] = True
 
     @abstractmethod
     def claim(self, items: Sequence[Envelope | Reference]) -> list[Claim]:
@@ -118,6 +129,8 @@ class DurableLedger(Ledger):
 
 class NoLedger(Ledger):
     """Nothing is noted: whatever comes from the broker is delivered."""
+
+    singly = False
 
     def claim(self, items: Sequence[Envelope | Reference]) -> list[Claim]:
         return [Claim(envelope=item) for item in items if isinstance(item, Envelope)]

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from django.core.mail import EmailMessage
 from django.utils.encoding import punycode
 
-from mailqueue.delivery import codes
-from mailqueue.delivery.outcome import Kind, Outcome, Stage
-from mailqueue.delivery.replies import classify
+from mailqueue.outcome import codes
+from mailqueue.outcome.exceptions import classify
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from mailqueue.smtp.client import Client
 from mailqueue.smtp.dialogue import Closing
 from mailqueue.smtp.rendering import render

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mailqueue.delivery.outcome import Stage
+from mailqueue.outcome.outcome import Stage
 from mailqueue.smtp.chunking import chunked
 from mailqueue.smtp.dialogue import Dialogue
 from mailqueue.smtp.pipelining import lockstep, pipelined
@@ -176,6 +176,6 @@ class Client(_SMTP):
 
 
 @cache
-def with_care(base: type[smtplib.SMTP]) -> type[smtplib.SMTP]:
+def client_class(base: type[smtplib.SMTP]) -> type[smtplib.SMTP]:
     """Mix a class of smtplib, or one made from it, with ours."""
     return type(base.__name__, (Client, base), {})

@@ -6,7 +6,7 @@ import ssl
 from collections import deque
 from typing import NamedTuple
 
-from mailqueue.delivery.outcome import Stage
+from mailqueue.outcome.outcome import Stage
 from mailqueue.smtp.reply import OutOfStep, Replies, Reply
 from mailqueue.smtp.transaction import Command, Transaction
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mailqueue.delivery.outcome import Stage
+from mailqueue.outcome.outcome import Stage
 from mailqueue.smtp.dialogue import Dialogue
 from mailqueue.smtp.reply import Garbled, OutOfStep
 from mailqueue.smtp.transaction import Command, Transaction

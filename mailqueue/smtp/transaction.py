@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from mailqueue.delivery import codes
-from mailqueue.delivery.outcome import Kind, Outcome, Stage
+from mailqueue.outcome import codes
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from mailqueue.smtp.reply import OutOfStep, Reply
 
 TOO_MANY_RECIPIENTS = frozenset({452, 552})  # RFC 5321 section 4.5.3.1.10

@@ -1,4 +1,11 @@
-"""What travels: messages as data (codec), signed text (envelope), and the keys for it.
+"""Data to signed text and back: all that travels on the broker goes through here.
 
-Nothing in this room sends, publishes or logs; only `keys` reads settings.
+envelope     a mail with what the queue knows about it, packed and read again
+reference    what travels instead when the ledger keeps the mail
+attachments  large contents, kept in a storage while their mail travels
+signature    keys, from settings, and what they sign
+encryption   AES-256-GCM
+fields       reading JSON objects strictly
+
+Nothing here sends, publishes or logs; `signature` and `attachments` read settings.
 """

@@ -1,4 +1,4 @@
-"""Claim checks: large contents stay in a Django storage, and the envelope carries a claim.
+"""Claim checks: large contents stay in a Django storage, and the envelope says where.
 
 One store serves one call of `send_messages()`, or one task: a content that several of its mails
 share is written once and read once.
@@ -13,9 +13,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage
+from django.core.files.storage import InvalidStorageError, Storage, storages
 
 from mailqueue.errors import AttachmentMissing, DecodeError, PublishError, TransientDeliveryError
+from mailqueue.expectations import unexpected
 from mailqueue.wire.encryption import Cipher
 from mailqueue.wire.fields import Fields
 
@@ -26,7 +27,7 @@ SEEN = 8  # contents that are known again without hashing; they stay in memory f
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
+class ClaimCheck:
     """Says where a content is; ``key`` is no path, ``size`` is that of the stored bytes."""
 
     key: str
@@ -38,7 +39,7 @@ class Claim:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_data(cls, data: object) -> "Claim":
+    def from_data(cls, data: object) -> "ClaimCheck":
         """Return the claim; raise `DecodeError` for a key that is not of our making."""
         fields = Fields(data, "claim")
         claim = cls(
@@ -62,11 +63,11 @@ class AttachmentStore:
         self._inline_limit = inline_limit
         self._cipher = cipher
         self._call = uuid.uuid4().hex
-        self._kept: dict[bytes, Claim] = {}
-        self._seen: dict[int, tuple[bytes | str, Claim]] = {}
+        self._kept: dict[bytes, ClaimCheck] = {}
+        self._seen: dict[int, tuple[bytes | str, ClaimCheck]] = {}
         self._fetched: dict[str, bytes] = {}
 
-    def keep(self, content: bytes | str) -> Claim | None:
+    def keep(self, content: bytes | str) -> ClaimCheck | None:
         """Store the content, once, and return its claim; None if it may travel inline.
 
         Raises `PublishError` when the storage fails.
@@ -85,7 +86,7 @@ class AttachmentStore:
         self._seen[id(content)] = (content, self._kept[digest])
         return self._kept[digest]
 
-    def fetch(self, claim: Claim) -> bytes:
+    def fetch(self, claim: ClaimCheck) -> bytes:
         """Return the content, verified.
 
         Raises `AttachmentMissing` if it is gone or altered, `TransientDeliveryError` if the
@@ -95,15 +96,15 @@ class AttachmentStore:
             self._fetched[claim.key] = self._load(claim)
         return self._fetched[claim.key]
 
-    def discard(self, claims: Iterable[Claim]) -> None:
+    def discard(self, claims: Iterable[ClaimCheck]) -> None:
         """Delete contents that no mail needs any more; one that is gone already is no error."""
         for claim in claims:
             self._storage.delete(_name(claim))
 
-    def _save(self, content: bytes) -> Claim:
+    def _save(self, content: bytes) -> ClaimCheck:
         stored = content if self._cipher is None else self._cipher.encrypt(content, PURPOSE)
         digest = hashlib.sha256(stored).hexdigest()
-        claim = Claim(
+        claim = ClaimCheck(
             key=f"{datetime.now(UTC).date().isoformat()}/{self._call}-{digest}",
             size=len(stored),
             encrypted=self._cipher is not None,
@@ -116,7 +117,7 @@ class AttachmentStore:
             raise PublishError("the attachment storage renames what it is given")
         return claim
 
-    def _load(self, claim: Claim) -> bytes:
+    def _load(self, claim: ClaimCheck) -> bytes:
         try:
             with self._storage.open(_name(claim), "rb") as file:
                 stored: bytes = file.read(claim.size + 1)
@@ -136,12 +137,24 @@ class AttachmentStore:
         return self._cipher.decrypt(stored, PURPOSE)
 
 
-def claims_of(data: Mapping[str, Any]) -> list[Claim]:
+def attachment_store(alias: str, *, inline_limit: int, cipher: Cipher | None) -> AttachmentStore:
+    """Return a store on a storage of Django's STORAGES, for one call or one task.
+
+    Raises ValueError for an alias that STORAGES does not have.
+    """
+    try:
+        storage = storages[alias]
+    except InvalidStorageError:
+        raise unexpected("attachments", alias, "an alias in STORAGES") from None
+    return AttachmentStore(storage, inline_limit=inline_limit, cipher=cipher)
+
+
+def claim_checks(data: Mapping[str, Any]) -> list[ClaimCheck]:
     """Return the claims that an encoded message holds."""
     claims = data.get("claims", [])
     if not isinstance(claims, list):
         raise DecodeError("message: claims: expected a list")
-    return [Claim.from_data(claim) for claim in claims]
+    return [ClaimCheck.from_data(claim) for claim in claims]
 
 
 def purge(storage: Storage, *, before: date) -> int:
@@ -164,5 +177,5 @@ def purge(storage: Storage, *, before: date) -> int:
     return deleted
 
 
-def _name(claim: Claim) -> str:
+def _name(claim: ClaimCheck) -> str:
     return f"{FOLDER}/{claim.key}"

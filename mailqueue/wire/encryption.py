@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mailqueue.errors import DecodeError
+from mailqueue.expectations import unexpected
 
 NONCE = 12  # bytes; random, so a key should not see more than 2**32 messages
 KEY = 32
@@ -51,7 +52,9 @@ def _key(text: object) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if not isinstance(text, str) or len(key) != KEY:
-        raise ValueError(f"an encryption key must be {KEY} bytes in URL-safe base64")
+        raise unexpected(
+            "encryption_keys", text, f"{KEY} bytes in URL-safe base64 each", secret=True
+        )
     return key
 
 
@@ -60,6 +63,6 @@ def _aesgcm(key: bytes) -> Any:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError:
         raise ValueError(
-            "encryption needs the extra: pip install 'mailqueue[encryption]'"
+            "'encryption_keys' needs the extra: pip install 'mailqueue[encryption]'"
         ) from None
     return AESGCM(key)

@@ -1,7 +1,9 @@
-"""The keys of the wire, as given: signing always, encryption if there are keys for it."""
+"""The keys of the wire, from Django's settings: signing always, encryption if there are keys."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from django.conf import settings
 from django.core import signing
 
 from mailqueue.errors import BadSignature
@@ -38,3 +40,23 @@ class Keys:
             return self._signer.unsign(text)
         except signing.BadSignature:
             raise BadSignature("not signed with one of our keys, or altered") from None
+
+
+def keys_from_settings(encryption_keys: Sequence[str] = ()) -> Keys:
+    """Return keys that sign with SECRET_KEY and also verify by SECRET_KEY_FALLBACKS.
+
+    ``encryption_keys`` are those of the mailer that packs. Raises ValueError for a bad one.
+    """
+    return Keys([settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS], encryption_keys)
+
+
+def worker_keys() -> Keys:
+    """Return keys that open what any mailer of this project has packed.
+
+    Whose envelope it is stands inside, so the worker tries the keys of all.
+    """
+    mailers: dict[str, Any] = getattr(settings, "MAILERS", {})
+    found: dict[str, None] = {}
+    for config in mailers.values():
+        found |= dict.fromkeys(config.get("OPTIONS", {}).get("encryption_keys") or ())
+    return keys_from_settings(list(found))

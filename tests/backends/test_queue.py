@@ -15,7 +15,7 @@ from mailqueue.errors import EncodeError, PublishError
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.wire.envelope import unpack
-from mailqueue.wire.keys import keys_from_settings
+from mailqueue.wire.signature import keys_from_settings
 
 QUEUE = "mailqueue.backends.queue.EmailBackend"
 SMTP = {
@@ -41,7 +41,7 @@ def settings_with(**options):
         ({"priority": True}, "'priority'"),
         ({"on_commit": "yes"}, "'on_commit' must be True or False, got 'yes'"),
         ({"batch_size": 0}, "'batch_size'"),
-        ({"retry": {"schedule": []}}, "schedule: expected"),
+        ({"retry": {"schedule": []}}, "'retry.schedule' must be"),
         ({"retry": {"scedule": [1]}}, "got 'scedule'"),
         ({"hots": "x"}, "Unknown options 'hots'"),
     ],
@@ -88,7 +88,7 @@ def queued(mailer) -> list:
     """Take the tasks off the queue; return the envelopes of each."""
     batches = []
     with publisher().producer() as producer:
-        queue = mail_queue(mailer.options.queue, quorum=False)(producer.channel)
+        queue = mail_queue(mailer.lane.options.queue, quorum=False)(producer.channel)
         while message := queue.get(no_ack=True):
             [[argument], _, _] = message.payload
             batches.append([unpack(text, keys_from_settings()) for text in json.loads(argument)])
@@ -165,7 +165,7 @@ def test_a_rolled_back_transaction_sends_no_mail(mailer):
 
 @pytest.mark.django_db(transaction=True)
 def test_on_commit_can_be_turned_off(mailer):
-    with settings_with(queue=mailer.options.queue, on_commit=False), transaction.atomic():
+    with settings_with(queue=mailer.lane.options.queue, on_commit=False), transaction.atomic():
         mailers.default.send_messages([message()])
         assert [len(batch) for batch in queued(mailer)] == [1]
 

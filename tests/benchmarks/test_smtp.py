@@ -20,7 +20,7 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.core.mail.backends import smtp as django_smtp
 
 from mailqueue.backends.smtp import EmailBackend
-from mailqueue.delivery.outcome import Kind
+from mailqueue.outcome.outcome import Kind
 
 ROUNDS = 5
 SECONDS = 0.4  # of one measurement

@@ -3,7 +3,7 @@
 import pytest
 
 from mailqueue.delivery.breaker import Breaker
-from mailqueue.delivery.outcome import Kind, Outcome, Stage
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
 
 SENT = Outcome(kind=Kind.SENT, stage=Stage.ACCEPTED)
 WRONG = Outcome(kind=Kind.CONFIGURATION, stage=Stage.AUTH, code=535)

@@ -8,13 +8,16 @@ from django.core.mail import EmailMessage
 from django.test import override_settings
 
 from mailqueue.backends.base import BaseEmailBackend
+from mailqueue.codec import encode
+from mailqueue.codec.decode import refuse
 from mailqueue.delivery.connections import connections
-from mailqueue.delivery.deliver import deliver, rebuild, settle
-from mailqueue.delivery.outcome import Kind, Outcome, Stage
-from mailqueue.delivery.retry import RetryPolicy
+from mailqueue.delivery.deliver import deliver, rebuild
 from mailqueue.errors import PermanentDeliveryError, TransientDeliveryError
-from mailqueue.wire.codec import encode
-from mailqueue.wire.decode import refuse
+from mailqueue.lanes import Lane
+from mailqueue.options import QueueOptions
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
+from mailqueue.outcome.retry import RetryPolicy
+from mailqueue.outcome.settlement import settle
 from mailqueue.wire.envelope import Envelope
 
 NOW = 1_800_000_000.0
@@ -114,9 +117,14 @@ MAILERS = {
 }
 
 
-def attempt(envelopes, using):
+def never(error, recipients, message=None):
+    return {"a@x.test": NEVER}
+
+
+def attempt(envelopes, using, **options):
     mails = [(envelope, rebuild(envelope, refuse)) for envelope in envelopes]
-    return list(deliver(mails, using=using, policy=POLICY, clock=lambda: NOW, random=lambda: 0.5))
+    lane = Lane.make("default", QueueOptions(using=using, retry=POLICY, **options))
+    return list(deliver(mails, lane, clock=lambda: NOW, random=lambda: 0.5))
 
 
 @pytest.fixture
@@ -144,11 +152,8 @@ def test_a_target_out_of_reach_is_not_tried_for_each_mail_of_a_batch(mailers):
 
 
 def test_a_classifier_is_asked_first(mailers):
-    mails = [(each, rebuild(each, refuse)) for each in [envelope_for("a@x.test", number=1)]]
-    how = {"using": "scripted", "policy": POLICY, "clock": lambda: NOW, "random": lambda: 0.5}
-    [result] = deliver(
-        mails, **how, classify=lambda error, recipients, message: {"a@x.test": NEVER}
-    )
+    first = envelope_for("a@x.test", number=1)
+    [result] = attempt([first], "scripted", classifier=f"{__name__}.never")
     assert [dead.reason for dead in result.dead] == ["no mailbox"]
 
 

@@ -14,10 +14,11 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from mailqueue.delivery.connections import connections
 from mailqueue.delivery.deliver import attempt
-from mailqueue.delivery.outcome import Kind, Outcome, Stage
-from mailqueue.delivery.replies import classify
 from mailqueue.demo.sink import Sink
 from mailqueue.errors import PermanentDeliveryError, TransientDeliveryError
+from mailqueue.lanes import Lane
+from mailqueue.options import QueueOptions
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
 
 JO, ANN = "jo@example.test", "Ann <ann@example.test>"
 POSTMARK = "anymail.backends.postmark.EmailBackend"
@@ -31,7 +32,7 @@ def deliver(settings: Any) -> Callable[..., dict[str, Outcome]]:
         settings.MAILERS = {"target": {"BACKEND": path, "OPTIONS": options}}
         message = message or mail.EmailMessage("s", "b", "me@example.test", [JO, ANN])
         try:
-            (outcomes,) = attempt("target", [message], classify)
+            (outcomes,) = attempt(Lane.make("queue", QueueOptions(using="target")), [message])
         finally:
             connections.close()  # the next one is of other options
         return dict(outcomes)

@@ -17,8 +17,8 @@ from mailqueue.ledger.interface import Claim, Ledger
 from mailqueue.ledger.models import Entry
 from mailqueue.options import QueueOptions
 from mailqueue.wire.envelope import Envelope, pack
-from mailqueue.wire.keys import keys_from_settings
 from mailqueue.wire.reference import Reference
+from mailqueue.wire.signature import keys_from_settings
 from tests.ledger.databases import KINDS, To, database
 from tests.ledger.mails import options
 from tests.ledger.projects import Project
@@ -104,7 +104,7 @@ def bench(request, databases) -> Iterator[Bench]:
     if request.param != "cache":
         databases(request.param)
         with empty_table(request.param):
-            yield DatabaseBench(DatabaseLedger)
+            yield DatabaseBench(lambda chosen: DatabaseLedger(chosen, keys_from_settings()))
         return
     location = request.getfixturevalue("redis_url")
     backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}

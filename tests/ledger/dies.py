@@ -23,13 +23,13 @@ def main(where: str) -> None:
     django.setup()
     from django.db import transaction
 
-    from mailqueue.delivery.batch import process
-    from mailqueue.ledger import outbox
+    from mailqueue.delivery.process import process
+    from mailqueue.lanes import Lane
     from mailqueue.ledger.database import DatabaseLedger
     from mailqueue.mail import send_mail
 
     if where == "at-commit":
-        outbox.publish = die
+        Lane.publish = die
         with transaction.atomic():
             send_mail("Hello", "body", "from@example.test", ["a@example.test"])
         return

@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.mail import EmailMessage
 
-from mailqueue.delivery.deliver import Settlement, settle
-from mailqueue.delivery.outcome import Kind, Outcome, Stage
-from mailqueue.delivery.retry import RetryPolicy
+from mailqueue.codec import encode
 from mailqueue.options import QueueOptions
-from mailqueue.wire.codec import encode
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
+from mailqueue.outcome.retry import RetryPolicy
+from mailqueue.outcome.settlement import Settlement, settle
 from mailqueue.wire.envelope import Envelope
 
 POLICY = RetryPolicy(schedule=(60,), jitter=0)

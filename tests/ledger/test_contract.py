@@ -5,8 +5,8 @@ from threading import Barrier
 
 import pytest
 
-from mailqueue.delivery.outcome import Kind
 from mailqueue.ledger.interface import MAX_CLAIMS
+from mailqueue.outcome.outcome import Kind
 from tests.ledger.mails import LATER, LOST, NEVER, POLICY, SENT, envelope, options, settled
 
 

@@ -12,8 +12,8 @@ from django.utils.timezone import now
 from mailqueue.ledger.database import GRACE, DatabaseLedger
 from mailqueue.ledger.models import Entry, State
 from mailqueue.wire.envelope import pack, unpack
-from mailqueue.wire.keys import keys_from_settings
 from mailqueue.wire.reference import Reference
+from mailqueue.wire.signature import keys_from_settings
 from tests.ledger.mails import (
     LATER,
     LOST,
@@ -31,7 +31,7 @@ PAST = "2001-01-01T00:00:00+00:00"
 
 @pytest.fixture
 def ledger(table) -> DatabaseLedger:
-    return DatabaseLedger(options())
+    return DatabaseLedger(options(), keys_from_settings())
 
 
 def record(ledger, *mails):

@@ -9,7 +9,6 @@ import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 
-from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Entry
 from mailqueue.mail import mailers
 from tests.ledger.projects import mailers_for, message
@@ -20,7 +19,7 @@ import django
 from django.conf import settings
 settings.configure(SECRET_KEY="x", INSTALLED_APPS=["mailqueue"], MAILERS={mailers})
 django.setup()
-import mailqueue.broker.relay, mailqueue.enqueue, mailqueue.ledger.relay, mailqueue.tasks
+import mailqueue.bootsteps.relay, mailqueue.enqueue, mailqueue.relay, mailqueue.tasks
 from mailqueue.mail import mailers
 mailers.default
 assert "mailqueue.ledger.models" not in sys.modules
@@ -66,7 +65,7 @@ def test_a_cache_that_is_not_shared_is_warned_of(settings, backend, warned):
 
 def test_purge_leaves_attachments_that_a_kept_mail_may_need(project):
     project.send()
-    ledger = DatabaseLedger(mailers.default.options)
+    ledger = mailers.default.lane.ledger
     queued = Entry.objects.get().queued_at
     assert ledger.oldest() == queued
     project.work()

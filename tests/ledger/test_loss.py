@@ -20,7 +20,7 @@ from mailqueue.broker.publish import publisher_of
 from mailqueue.demo.sink import Stall
 from mailqueue.ledger.database import MOST_DOUBLINGS
 from mailqueue.ledger.models import Entry, State
-from mailqueue.ledger.relay import relay
+from mailqueue.relay import relay
 from tests.ledger.projects import Project, message
 from tests.procnodes import Process, redis_process, run
 

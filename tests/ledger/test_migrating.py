@@ -8,8 +8,8 @@ from django.db import connections, models
 from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Entry, State
 from mailqueue.wire.envelope import pack
-from mailqueue.wire.keys import keys_from_settings
 from mailqueue.wire.reference import Reference
+from mailqueue.wire.signature import keys_from_settings
 from tests.ledger.mails import SENT, envelope, options, settled
 
 
@@ -30,7 +30,7 @@ def newer(table) -> Iterator[None]:
 
 def test_old_workers_go_on_after_a_column_was_added(table, newer):
     keys = keys_from_settings()
-    ledger = DatabaseLedger(options())
+    ledger = DatabaseLedger(options(), keys_from_settings())
     first, second, third = envelope(), envelope(), envelope()
     ledger.record([(each, pack(each, keys)) for each in (first, second)])
     [in_flight] = ledger.claim([Reference(id=first.id, mailer="default")])
@@ -46,7 +46,7 @@ def test_old_workers_go_on_after_a_column_was_added(table, newer):
 
 
 def test_what_was_sent_is_not_sent_again_when_its_envelope_is_replayed(table):
-    ledger = DatabaseLedger(options())
+    ledger = DatabaseLedger(options(), keys_from_settings())
     once = envelope()
     [claim] = ledger.claim([once])
     ledger.finish(claim, settled(once, a=SENT))

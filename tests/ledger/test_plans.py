@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 
 from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Entry
-from mailqueue.ledger.relay import BATCH
+from mailqueue.relay import BATCH
 from mailqueue.wire.reference import Reference
+from mailqueue.wire.signature import keys_from_settings
 from tests.ledger.mails import options
 
 ROWS = int(os.environ.get("MAILQUEUE_TEST_ROWS", "200000"))
@@ -102,7 +103,7 @@ def plans(alias: str, call) -> dict[str, str]:
 
 def test_claim_due_and_purge_use_an_index(full_table, caplog):
     caplog.set_level("CRITICAL")  # these rows hold no mails
-    ledger = DatabaseLedger(options())
+    ledger = DatabaseLedger(options(), keys_from_settings())
     ids = list(Entry.objects.filter(state="queued").values_list("pk", flat=True)[:100])
     refs = [Reference(id=each, mailer="default") for each in ids]
     calls = {

@@ -13,17 +13,18 @@ from django.utils.timezone import now
 
 from mailqueue import signals, tasks
 from mailqueue.broker.publish import publisher_of
+from mailqueue.control import cancel
 from mailqueue.delivery.connections import connections as targets
 from mailqueue.demo.sink import KEEP_AND_DROP, Stall
 from mailqueue.errors import EncodeError
 from mailqueue.ledger.cache import CacheLedger
-from mailqueue.ledger.control import cancel
 from mailqueue.ledger.database import DatabaseLedger
+from mailqueue.ledger.interface import asking
 from mailqueue.ledger.models import Entry, State
-from mailqueue.ledger.relay import relay
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
-from mailqueue.mail.scheduling import id_of, queue_options
+from mailqueue.relay import relay
+from mailqueue.scheduling import id_of, queue_options
 from tests.ledger.projects import message
 
 PAST = "2001-01-01T00:00:00+00:00"
@@ -116,9 +117,9 @@ def test_an_idempotency_key_needs_a_ledger(kept_project):
 
 
 def test_with_a_ledger_a_batch_is_a_hundred(kept_project):
-    assert mailers.default.options.batch_size == 100
+    assert mailers.default.lane.options.batch_size == 100
     with kept_project.using(ledger=None):
-        assert mailers.default.options.batch_size == 10
+        assert mailers.default.lane.options.batch_size == 10
 
 
 # The database ledger.
@@ -304,6 +305,7 @@ def fails_once(monkeypatch, ledger, name):
     method = getattr(ledger, name)
     answers = iter([OperationalError("away")])
 
+    @asking(OperationalError)
     def failing(*args):
         for error in answers:
             raise error

@@ -5,7 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from mailqueue import compat, mail
-from mailqueue.backends import filebased, locmem, smtp
+from mailqueue.backends import filebased, locmem, smtp, smtp_connection
 from mailqueue.mail import EmailMessage, MailerDoesNotExist, get_connection, mailers, send_mail
 from tests.mail.conftest import LOCMEM
 
@@ -43,7 +43,8 @@ def test_smtp_settings(legacy_settings):
     }
     legacy_settings(EMAIL_BACKEND=SMTP, **values)
     backend = mailers.default
-    assert {name: getattr(backend, option) for option, name in smtp.LEGACY_SETTINGS.items()} == {
+    given = smtp_connection.SETTING_OF_OPTION.items()
+    assert {name: getattr(backend, option) for option, name in given} == {
         **values,
         "EMAIL_USE_SSL": False,
     }

@@ -3,8 +3,8 @@
 from typing import Any
 
 from mailqueue.backends.smtp import EmailBackend
-from mailqueue.delivery.outcome import Outcomes
 from mailqueue.mail import EmailMessage
+from mailqueue.outcome.outcome import Outcomes
 
 ME = "me@example.test"
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailqueue.mail import addresses
-from mailqueue.mail.addresses import addr_spec
+from mailqueue.smtp import addresses
+from mailqueue.smtp.addresses import addr_spec
 
 
 @given(st.from_regex(addresses._PLAIN, fullmatch=True), st.booleans())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
-from mailqueue.delivery.outcome import Kind, Stage
+from mailqueue.outcome.outcome import Kind, Stage
 from mailqueue.smtp import client as client_module
 from mailqueue.smtp.client import TIMEOUT, Client
 from mailqueue.smtp.dialogue import Dialogue

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from mailqueue.delivery.outcome import Kind, Outcome, Stage
-from mailqueue.smtp.care import Care
+from mailqueue.backends.smtp_connection import FINAL_TIMEOUT
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from mailqueue.smtp.client import TIMEOUT
-from mailqueue.smtp.keeping import FINAL_TIMEOUT
+from mailqueue.smtp.options import ConnectionOptions
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference/smtp.md").read_text()
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Care), ids=lambda field: field.name)
+@pytest.mark.parametrize(
+    "field", dataclasses.fields(ConnectionOptions), ids=lambda field: field.name
+)
 def test_options(field: "dataclasses.Field[object]") -> None:
     (row,) = [line for line in REFERENCE.splitlines() if line.startswith(f"| `{field.name}` |")]
     if isinstance(field.default, int | float):

@@ -7,7 +7,7 @@ import django
 import pytest
 
 from mailqueue import compat
-from mailqueue.delivery.outcome import Kind, Stage
+from mailqueue.outcome.outcome import Kind, Stage
 from tests.smtp.mails import backend, mail
 from tests.smtp.scripted import Server
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailqueue.delivery.outcome import Kind
+from mailqueue.outcome.outcome import Kind
 from tests.smtp.mails import backend, mail, mails, told
 from tests.smtp.scripted import (
     EVERYTHING,

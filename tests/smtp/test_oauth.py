@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mailqueue.delivery.outcome import Kind, Outcome, Stage
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from tests.smtp.mails import backend, mails
 from tests.smtp.scripted import Server
 
@@ -88,7 +88,7 @@ def test_token_is_asked_for_anew_and_kept_nowhere() -> None:
         )
         target.open()
         target.deliver(mails(2))
-        kept = repr([vars(target), vars(target.connection), target.care])
+        kept = repr([vars(target), vars(target.connection), target.connection_options])
         target.close()
     auths = [decoded(line) for line in server.commands if line.startswith("AUTH")]
     assert ["first" in auths[0], "second" in auths[1]] == [True, True]

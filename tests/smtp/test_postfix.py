@@ -9,7 +9,7 @@ import pytest
 from django.utils.functional import cached_property
 
 from mailqueue.backends.smtp import EmailBackend
-from mailqueue.delivery.outcome import Kind, Stage
+from mailqueue.outcome.outcome import Kind, Stage
 from tests.smtp import postfix
 from tests.smtp.mails import ME, mail
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailqueue.delivery.outcome import Kind, Outcome, Stage
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from tests.smtp.mails import backend, mail
 from tests.smtp.scripted import EVERYTHING, HANG_UP, SILENCE, Server
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailqueue.delivery.outcome import Kind, Stage
+from mailqueue.outcome.outcome import Kind, Stage
 from tests.smtp.mails import backend, mail, mails
 from tests.smtp.postfix import certify
 from tests.smtp.scripted import Server

@@ -4,7 +4,7 @@ import smtplib
 
 import pytest
 
-from mailqueue.delivery.outcome import Kind, Stage
+from mailqueue.outcome.outcome import Kind, Stage
 from mailqueue.smtp.reply import OutOfStep, Reply
 from mailqueue.smtp.transaction import Command, Extensions, Mail, Transaction
 

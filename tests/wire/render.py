@@ -7,7 +7,7 @@ from typing import Any
 
 import django
 
-from mailqueue.wire.codec import decode, encode
+from mailqueue.codec import decode, encode
 from mailqueue.wire.envelope import Envelope, Keys, pack, unpack
 
 DATE = datetime(2026, 1, 31, 12, 30, 45, tzinfo=UTC)

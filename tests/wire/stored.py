@@ -14,7 +14,7 @@ from typing import Any
 import django
 from django.core import mail
 
-from mailqueue.wire.attachments import Claim
+from mailqueue.wire.attachments import ClaimCheck
 from mailqueue.wire.envelope import VERSION, Envelope, Keys, pack
 from tests.wire.messages import MESSAGES, MODERN, PNG, multi, plain, with_
 from tests.wire.render import data_of
@@ -44,18 +44,18 @@ def renders() -> Any:
     return message
 
 
-def keep(content: bytes | str) -> Claim | None:
+def keep(content: bytes | str) -> ClaimCheck | None:
     """Keep large contents in a dict, under a key that is always the same."""
     raw = content.encode() if isinstance(content, str) else content
     if len(raw) < 5000:
         return None
     digest = hashlib.sha256(raw).hexdigest()
-    claim = Claim(key=f"2026-01-31/{'0' * 32}-{digest}", size=len(raw))
+    claim = ClaimCheck(key=f"2026-01-31/{'0' * 32}-{digest}", size=len(raw))
     CONTENTS[claim.key] = raw
     return claim
 
 
-def fetch(claim: Claim) -> bytes:
+def fetch(claim: ClaimCheck) -> bytes:
     return CONTENTS[claim.key]
 
 

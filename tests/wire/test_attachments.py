@@ -1,4 +1,4 @@
-"""Claim checks: a large content is stored once, verified when it comes back, and removed."""
+"""ClaimCheck checks: a large content is stored once, verified when it comes back, and removed."""
 
 import re
 import tracemalloc
@@ -12,9 +12,9 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage
 
+from mailqueue.codec import decode
 from mailqueue.errors import AttachmentMissing, DecodeError, PublishError, TransientDeliveryError
-from mailqueue.wire.attachments import FOLDER, AttachmentStore, Claim, claims_of, purge
-from mailqueue.wire.codec import decode
+from mailqueue.wire.attachments import FOLDER, AttachmentStore, ClaimCheck, claim_checks, purge
 from mailqueue.wire.encryption import Cipher
 from mailqueue.wire.envelope import Envelope, Keys, pack, unpack
 from tests.wire.messages import PNG, plain, with_
@@ -86,7 +86,7 @@ def test_small_contents_travel_inline(storage: Storage) -> None:
     assert store.keep(BIG + b".") is not None
 
 
-def kept(storage: Storage, **options: Any) -> tuple[Claim, str]:
+def kept(storage: Storage, **options: Any) -> tuple[ClaimCheck, str]:
     claim = AttachmentStore(storage, **options).keep(BIG)
     assert claim is not None
     return claim, names_in(storage)[0]
@@ -155,7 +155,7 @@ def test_a_storage_that_renames_is_refused() -> None:
 )
 def test_a_key_is_no_path(key: str) -> None:
     with pytest.raises(DecodeError, match="not a key"):
-        Claim.from_data({"key": key, "size": 1, "encrypted": False})
+        ClaimCheck.from_data({"key": key, "size": 1, "encrypted": False})
 
 
 def test_without_a_storage_a_claim_is_refused(storage: Storage) -> None:
@@ -167,7 +167,7 @@ def test_without_a_storage_a_claim_is_refused(storage: Storage) -> None:
 def test_contents_are_discarded_and_purged(storage: Storage) -> None:
     store = AttachmentStore(storage, inline_limit=5000)
     data = data_of(mail(), keep=store.keep)
-    first, *_ = claims_of(data)
+    first, *_ = claim_checks(data)
     store.discard([first])
     store.discard([first])  # gone already: no error
     assert len(names_in(storage)) == 2

@@ -12,10 +12,10 @@ from django.core import signing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailqueue.codec import decode
 from mailqueue.errors import BadSignature, DecodeError, EncodeError, UnsupportedVersion
-from mailqueue.wire.codec import decode
 from mailqueue.wire.envelope import Envelope, Keys, pack, unpack
-from mailqueue.wire.keys import keys_from_settings, worker_keys
+from mailqueue.wire.signature import keys_from_settings, worker_keys
 from tests.wire.messages import PNG, multi, plain
 from tests.wire.render import data_of
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mailqueue.codec import decode
 from mailqueue.errors import DecodeError
-from mailqueue.wire.codec import decode
 from mailqueue.wire.envelope import VERSION, pack, unpack
 from tests.wire.messages import MESSAGES, MODERN
 from tests.wire.render import frozen, renderings

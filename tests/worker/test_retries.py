@@ -9,11 +9,11 @@ from django.core.mail import EmailMessage
 
 from mailqueue.broker.dead import peek
 from mailqueue.broker.publish import publisher
-from mailqueue.delivery.batch import breakers, process
+from mailqueue.delivery.process import breakers, process
 from mailqueue.demo.sink import KEEP_AND_DROP
 from mailqueue.mail import mailers
 from mailqueue.wire.envelope import Envelope, pack, unpack
-from mailqueue.wire.keys import keys_from_settings
+from mailqueue.wire.signature import keys_from_settings
 from tests.worker.project import next_task, project_settings, queued
 
 # On RabbitMQ the next attempt is in delay queues, which only a worker declares: see tests/smoke.

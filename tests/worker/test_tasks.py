@@ -16,7 +16,7 @@ from mailqueue.broker.queues import dead_queue
 from mailqueue.mail import mailers
 from mailqueue.options import QueueOptions
 from mailqueue.wire.envelope import pack, unpack
-from mailqueue.wire.keys import keys_from_settings
+from mailqueue.wire.signature import keys_from_settings
 from tests.worker.project import next_task, project_settings, queued
 
 

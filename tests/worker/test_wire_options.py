@@ -9,7 +9,7 @@ from django.test import override_settings
 
 from mailqueue.broker.dead import peek
 from mailqueue.broker.publish import publisher
-from mailqueue.delivery.batch import process
+from mailqueue.delivery.process import process
 from mailqueue.errors import EncodeError
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
@@ -131,10 +131,10 @@ def test_named_attributes_travel(mailer, queue, sink):
         message = EmailMessage("Hi", "body", "a@x.test", ["b@x.test"])
         message.tenant = "north"
         mailers.default.send_messages([message])
+        from mailqueue.codec.decode import refuse
         from mailqueue.delivery.deliver import rebuild
-        from mailqueue.wire.decode import refuse
         from mailqueue.wire.envelope import unpack
-        from mailqueue.wire.keys import worker_keys
+        from mailqueue.wire.signature import worker_keys
 
         for text in json.loads(queued(queue)):
             seen.append(rebuild(unpack(text, worker_keys()), refuse).tenant)

@@ -7,10 +7,9 @@ from typing import Any
 from django.core.files.storage import storages
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mailqueue.broker.relay import INTERVAL
-from mailqueue.lanes import queue_mailers
-from mailqueue.ledger import relay as ledger
-from mailqueue.ledger.levels import APP, database_ledger, is_installed
+from mailqueue import relay
+from mailqueue.lanes import lanes
+from mailqueue.ledger.selection import APP, is_installed
 from mailqueue.wire.attachments import purge
 
 # A worker may hold a mail somewhat longer than its last attempt was allowed to start.
@@ -25,10 +24,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("purge", help="delete stored attachments that no mail can need any more")
-        relay = actions.add_parser(
+        relaying = actions.add_parser(
             "relay", help="publish what the database ledger has due, as every worker does, too"
         )
-        relay.add_argument("--once", action="store_true", help="publish what is due now, and end")
+        relaying.add_argument(
+            "--once", action="store_true", help="publish what is due now, and end"
+        )
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         if action == "relay":
@@ -41,22 +42,23 @@ class Command(BaseCommand):
         if not is_installed():
             raise CommandError(f"The relay needs {APP!r} in INSTALLED_APPS.")
         while True:
-            if published := ledger.relay():
+            if published := relay.relay():
                 self.stdout.write(f"{published} mails published")
-            ledger.purge()
+            relay.purge()
             if once:
                 return
-            time.sleep(INTERVAL)
+            time.sleep(relay.INTERVAL)
 
     def purge(self) -> None:
         """Delete stored contents older than any mail that could claim them."""
         oldest: dict[str, datetime] = {}
-        for options in queue_mailers().values():
+        for lane in lanes().values():
+            options = lane.options
             if options.attachments is not None:
                 needed = datetime.now(UTC) - timedelta(seconds=options.retry.max_age) - MARGIN
                 if is_installed():
                     # Dead letters and mail with a `send_at` may wait for longer.
-                    needed = min(needed, database_ledger(options).oldest() or needed)
+                    needed = min(needed, lane.kept().oldest() or needed)
                 earlier = oldest.get(options.attachments, needed)
                 oldest[options.attachments] = min(needed, earlier)
         for alias, before in oldest.items():

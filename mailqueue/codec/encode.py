@@ -1,0 +1,211 @@
+"""A message as data that JSON can hold, but for its ``blobs``: the binary contents as bytes."""
+
+import email.message
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from email.charset import Charset
+from email.headerregistry import Address, Group
+from email.utils import format_datetime
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.utils.functional import Promise
+
+from mailqueue.codec.attributes import encode_attributes
+from mailqueue.codec.classes import traits
+from mailqueue.codec.contents import Contents, Keep
+from mailqueue.codec.mime_headers import encode_name
+from mailqueue.codec.values import encode_value
+from mailqueue.errors import EncodeError
+
+DEPTH = 20
+ADDRESS_LISTS = ("to", "cc", "bcc", "reply_to")
+SUBTYPES = {"mixed_subtype": "mixed", "alternative_subtype": "alternative"}  # Django 5.2 has them
+CHARSET_FIELDS = (
+    *("input_charset", "header_encoding", "body_encoding"),
+    *("output_charset", "input_codec", "output_codec"),
+)
+
+
+def encode(
+    message: EmailMessage,
+    *,
+    date: datetime,
+    message_id: str,
+    charset: str,
+    attributes: Iterable[str] = (),
+    keep: Keep = lambda content: None,
+) -> dict[str, Any]:
+    """Return the message as data, leaving it as it is.
+
+    ``date`` and ``message_id`` become its first headers when it has none of its own; ``charset``
+    is what it is rendered in when it names none. Lazy strings take the active language.
+    ``attributes`` names what else to carry of it; ``keep`` is asked for each content whether it
+    has put that in a safe place (`attachments`). Raises `EncodeError`, which names the part that
+    cannot be carried and never its content.
+    """
+    encoder = Encoder(date=format_datetime(date), charset=charset, keep=keep)
+    data = encoder.message(message, message_id, "message")
+    if extra := encode_attributes(message, attributes, "message"):
+        data["attributes"] = extra
+    if blobs := encoder.contents.blobs:
+        data["blobs"] = blobs
+    if claims := encoder.contents.claims:
+        data["claims"] = [claim.as_data() for claim in claims]
+    return data
+
+
+class Encoder:
+    """Encode one message and those inside it, collecting their contents."""
+
+    def __init__(self, *, date: str, charset: str, keep: Keep) -> None:
+        self.contents = Contents(keep)
+        self.date = date
+        self.charset = charset
+
+    def message(
+        self, message: EmailMessage, message_id: str, where: str, depth: int = 0
+    ) -> dict[str, Any]:
+        if not isinstance(message, EmailMessage):
+            raise EncodeError(f"{where}: expected EmailMessage, got {type(message).__name__}")
+        if depth > DEPTH:
+            raise EncodeError(f"{where}: messages nested deeper than {DEPTH}")
+        kind = traits(message)
+        mime = self.contents.rendered(message, where) if kind.renders else None
+        data: dict[str, Any] = {"api": kind.api}
+        for name in ("subject", "from_email"):
+            if (value := text(getattr(message, name), f"{where}: {name}")) != "":
+                data[name] = value
+        for name in ADDRESS_LISTS:
+            if values := getattr(message, name):
+                data[name] = texts(values, f"{where}: {name}")
+        data["headers"] = self.headers(message, mime, message_id, where)
+        if body := message.body:
+            data["body"] = self.content(body, f"{where}: body", message_id, depth)
+        data["charset"] = self.encoding(message, where)
+        if (subtype := str(message.content_subtype)) != "plain":
+            data["content_subtype"] = subtype
+        for name, usual in SUBTYPES.items():
+            if (subtype := getattr(message, name, usual)) != usual:
+                data[name] = str(subtype)
+        self.parts(data, message, kind.multi, message_id, where, depth)
+        if mime is not None:
+            data["mime"] = self.contents.part(mime, f"{where}: message()")
+        if kind.renders or kind.addresses:
+            data["recipients"] = texts(message.recipients(), f"{where}: recipients")
+        return data
+
+    def parts(
+        self,
+        data: dict[str, Any],
+        message: Any,
+        multi: bool,
+        message_id: str,
+        where: str,
+        depth: int,
+    ) -> None:
+        """Add the alternatives and attachments."""
+        if multi:
+            data["alternatives"] = [
+                self.alternative(item, message_id, f"{where}: alternatives[{index}]", depth)
+                for index, item in enumerate(message.alternatives or ())
+            ]
+        if message.attachments:
+            data["attachments"] = [
+                self.attachment(item, message_id, f"{where}: attachments[{index}]", depth)
+                for index, item in enumerate(message.attachments)
+            ]
+
+    def headers(
+        self, message: EmailMessage, mime: Any, message_id: str, where: str
+    ) -> list[list[Any]]:
+        """Return the headers; a message that renders itself has made its own date and id."""
+        extra = message.extra_headers
+        if not isinstance(extra, Mapping):
+            raise EncodeError(f"{where}: headers: expected a dict, got {type(extra).__name__}")
+        pairs = []
+        names = set()
+        for name, value in extra.items():
+            spelt = encode_name(str(name) if isinstance(name, Promise) else name, where)
+            names.add(spelt.lower())
+            pairs.append([spelt, header(value, f"{where}: headers")])
+        fixed = [["Date", self.date], ["Message-ID", message_id]]
+        missing = [
+            [name, str(mime[name]) if mime and mime[name] else value]
+            for name, value in fixed
+            if name.lower() not in names
+        ]
+        return missing + pairs
+
+    def encoding(self, message: EmailMessage, where: str) -> Any:
+        value: Any = message.encoding or self.charset
+        if isinstance(value, str):
+            return str(value)
+        if type(value) is not Charset or callable(value.body_encoding):
+            raise EncodeError(f"{where}: encoding: {type(value).__name__} cannot be queued")
+        return [getattr(value, name) for name in CHARSET_FIELDS]
+
+    def alternative(self, item: Any, message_id: str, where: str, depth: int) -> list[Any]:
+        try:
+            content, mimetype = item
+        except (TypeError, ValueError):
+            raise EncodeError(f"{where}: expected (content, mimetype)") from None
+        return [self.content(content, where, message_id, depth), text(mimetype, where)]
+
+    def attachment(self, item: Any, message_id: str, where: str, depth: int) -> Any:
+        if isinstance(item, email.message.Message):
+            return self.contents.part(item, where)
+        try:
+            filename, content, mimetype = item
+        except (TypeError, ValueError):
+            raise EncodeError(f"{where}: expected (filename, content, mimetype)") from None
+        return [
+            text(filename, f"{where}: filename"),
+            self.content(content, where, message_id, depth),
+            text(mimetype, f"{where}: mimetype"),
+        ]
+
+    def content(self, content: Any, where: str, message_id: str, depth: int) -> Any:
+        if isinstance(content, (str, Promise)):
+            return self.contents.text(str(content))
+        if isinstance(content, (bytes, bytearray, memoryview)):
+            return self.contents.binary(bytes(content))
+        if isinstance(content, EmailMessage):
+            inner = inner_id(message_id, where)
+            return {"message": self.message(content, inner, where, depth + 1)}
+        if isinstance(content, email.message.Message):
+            return {"mime": self.contents.part(content, where)}
+        raise EncodeError(f"{where}: content of type {type(content).__name__} cannot be queued")
+
+
+def text(value: Any, where: str) -> str | None:
+    """Return what Django would write for the value: its `str()`, in the active language."""
+    if type(value) is str or value is None:
+        return value
+    if isinstance(value, (str, Promise, Address, Group, email.header.Header)):
+        return str(value)
+    raise EncodeError(f"{where}: expected a text, got {type(value).__name__}")
+
+
+def texts(values: Any, where: str) -> list[str | None]:
+    if not isinstance(values, (list, tuple)):
+        raise EncodeError(f"{where}: expected a list or tuple, got {type(values).__name__}")
+    return [value if type(value) is str else text(value, where) for value in values]
+
+
+def header(value: Any, where: str) -> Any:
+    """Return a header's value as data; what has no form of its own travels as its `str()`.
+
+    Django, too, takes the `str()` of what it does not know.
+    """
+    try:
+        return encode_value(value, where)
+    except EncodeError:
+        return str(value)
+
+
+def inner_id(message_id: str, where: str) -> str:
+    """Return the Message-ID of a message inside one: as fixed as the outer, and another."""
+    place = "".join(char for char in where if char.isdigit()) or "0"
+    local, at, domain = message_id.rpartition("@")
+    return f"{local}.{place}{at}{domain}" if at else f"{message_id}.{place}"

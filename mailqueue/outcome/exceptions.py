@@ -1,0 +1,185 @@
+"""What an exception of a target means for each recipient. Pure.
+
+The most specific class comes first: every exception of smtplib is an OSError, and a certificate
+that does not verify is a ValueError too. No text of an exception is kept: it may hold addresses.
+"""
+
+import smtplib
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from email.errors import MessageError
+from itertools import pairwise
+from traceback import walk_tb
+from typing import Protocol
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import EmailMessage
+from django.utils.module_loading import import_string
+
+from mailqueue.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
+from mailqueue.expectations import unexpected
+from mailqueue.outcome import apis, codes
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
+from mailqueue.outcome.report import by_address, valid_outcomes
+
+
+class Classify(Protocol):
+    """Says what an exception that a target raised means, for each recipient."""
+
+    def __call__(
+        self, error: BaseException, recipients: Sequence[str], message: EmailMessage | None = None
+    ) -> dict[str, Outcome]: ...
+
+
+def classify(
+    error: BaseException, recipients: Sequence[str], message: EmailMessage | None = None
+) -> dict[str, Outcome]:
+    """Say what an exception that a target raised means, for each recipient."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return _refused(error.recipients, recipients)
+    if statuses := apis.refused(error, message):
+        return by_address(statuses, recipients, _outcome(error))
+    return dict.fromkeys(recipients, _outcome(error))
+
+
+def classifier(path: str | None) -> Classify:
+    """Return what classifies the errors of a target: `classify`, or first the function at `path`.
+
+    Raises ValueError for a path that cannot be imported or called.
+    """
+    if path is None:
+        return classify
+    try:
+        own = import_string(path)
+    except ImportError:
+        own = None
+    if not callable(own):
+        raise unexpected("classifier", path, "the dotted path of a function")
+
+    def classify_first(
+        error: BaseException, recipients: Sequence[str], message: EmailMessage | None = None
+    ) -> dict[str, Outcome]:
+        ours = classify(error, recipients, message)
+        try:
+            told = own(error, recipients, message)
+        except Exception:  # noqa: BLE001 (it was asked about a failure; its own must not lose the mail)
+            return ours
+        return ours | valid_outcomes(told, recipients)
+
+    return classify_first
+
+
+def _outcome(error: BaseException) -> Outcome:
+    if _reply_lost(error):
+        return codes.outcome(Kind.AMBIGUOUS, Stage.ACCEPTED, "answer to the message lost")
+    for reader in _READERS:
+        if outcome := reader(error):
+            return outcome
+    # The name of the class is all that can be told without its text.
+    return codes.outcome(Kind.TRANSIENT, Stage.UNKNOWN, f"unknown error {type(error).__name__}")
+
+
+def _own(error: BaseException) -> Outcome | None:
+    if not isinstance(error, DeliveryError):
+        return None
+    kind, phrase = Kind.TRANSIENT, "refused for now by the target"
+    if isinstance(error, PermanentDeliveryError):
+        kind, phrase = Kind.PERMANENT, "refused by the target"
+    elif error.code in (421, 429):
+        kind, phrase = Kind.RATE_LIMITED, "too many messages"
+    elif not isinstance(error, TransientDeliveryError) and error.code is not None:
+        kind = codes.read(Stage.DATA, error.code).kind
+    wait = apis.seconds(error.retry_after)
+    details = {"code": error.code, "enhanced": error.enhanced, "retry_after": wait}
+    return codes.outcome(kind, Stage.DATA, phrase, **details)
+
+
+def _configuration(error: BaseException) -> Outcome | None:
+    if isinstance(error, ImproperlyConfigured):  # InvalidMailer, MailerDoesNotExist
+        return codes.outcome(Kind.CONFIGURATION, Stage.CONNECT, "mailer not configured properly")
+    if isinstance(error, ImportError):
+        return codes.outcome(Kind.CONFIGURATION, Stage.CONNECT, "module of the mailer not found")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return codes.outcome(Kind.CONFIGURATION, Stage.TLS, "certificate not verified")
+    return None
+
+
+def _smtp(error: BaseException) -> Outcome | None:
+    if isinstance(error, smtplib.SMTPResponseException):
+        return codes.read(_stage(error), error.smtp_code, error.smtp_error)
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return codes.outcome(Kind.CONFIGURATION, Stage.CONNECT, "server lacks a needed extension")
+    if isinstance(error, smtplib.SMTPServerDisconnected):
+        return codes.outcome(Kind.TRANSIENT, Stage.CONNECT, "connection lost")
+    if type(error) is smtplib.SMTPException:  # smtplib's login() alone raises the bare class
+        return codes.outcome(Kind.CONFIGURATION, Stage.AUTH, "no common authentication mechanism")
+    return None
+
+
+def _content(error: BaseException) -> Outcome | None:
+    # "unknown encoding" is a bare LookupError
+    if isinstance(error, ValueError | MessageError) or type(error) is LookupError:
+        return codes.outcome(Kind.PERMANENT, Stage.MESSAGE, "message cannot be made")
+    return None
+
+
+def _network(error: BaseException) -> Outcome | None:
+    if isinstance(error, ssl.SSLError):
+        return codes.outcome(Kind.TRANSIENT, Stage.TLS, "TLS failed")
+    if isinstance(error, TimeoutError):
+        return codes.outcome(Kind.TRANSIENT, Stage.CONNECT, "timed out")
+    if isinstance(error, OSError):
+        return codes.outcome(Kind.TRANSIENT, Stage.CONNECT, "connection failed")
+    return None
+
+
+_READERS: tuple[Callable[[BaseException], Outcome | None], ...] = (
+    _own,
+    _configuration,
+    _smtp,
+    apis.read,
+    _network,  # before _content: no ssl.SSLError is about the message
+    _content,
+)
+
+
+def _stage(error: smtplib.SMTPResponseException) -> Stage:
+    if isinstance(error, smtplib.SMTPSenderRefused):
+        return Stage.SENDER
+    if isinstance(error, smtplib.SMTPDataError):
+        return Stage.DATA
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return Stage.AUTH
+    if isinstance(error, smtplib.SMTPConnectError | smtplib.SMTPHeloError):
+        return Stage.CONNECT
+    return Stage.TLS  # smtplib's starttls() alone raises the bare class
+
+
+def _reply_lost(error: BaseException) -> bool:
+    """Tell if smtplib had written the final dot and got no answer that can be read.
+
+    smtplib raises the same classes before and after the dot. Only the call it came from tells
+    them apart: ``q``, the quoted message, is a local of ``SMTP.data``.
+    """
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    frames = [frame for frame in frames if frame.f_globals.get("__name__") == "smtplib"]
+    for outer, inner in pairwise(frames):
+        if (outer.f_code.co_name, inner.f_code.co_name) == ("data", "getreply"):
+            return "q" in outer.f_locals
+    last = frames[-1].f_code.co_name if frames else ""
+    odd = isinstance(error, smtplib.SMTPDataError) and not 400 <= error.smtp_code <= 599
+    return odd and last == "sendmail"
+
+
+def _refused(
+    replies: Mapping[str, tuple[int, bytes]], recipients: Sequence[str]
+) -> dict[str, Outcome]:
+    outcomes = {
+        address: codes.read(Stage.RECIPIENT, code, text)
+        for address, (code, text) in replies.items()
+    }
+    rest = codes.outcome(Kind.TRANSIENT, Stage.RECIPIENT, "not tried, others were refused")
+    for outcome in outcomes.values():
+        if outcome.kind is Kind.RATE_LIMITED:
+            rest = outcome
+    return by_address(outcomes, recipients, rest)

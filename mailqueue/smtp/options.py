@@ -1,0 +1,53 @@
+"""The options of a connection that Django's backend does not have."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from django.utils.module_loading import import_string
+
+from mailqueue.expectations import expect, is_number, is_whole, unexpected
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectionOptions:
+    """How connections are used; checked when built, ValueError says what is wrong.
+
+    ``pipeline_window``: messages written before the answer to the first must be there, where the
+    server offers CHUNKING; 1: one at a time, 0: no pipelining at all. ``max_messages`` and
+    ``max_age`` (seconds) bound the use of one connection. ``final_timeout``: seconds to wait for
+    the answer to a message, None for as long as for any other. ``oauth_token``: a function
+    without arguments, or the dotted path of one, that returns an access token for AUTH.
+    """
+
+    pipeline_window: int = 10
+    max_messages: int = 100
+    max_age: float = 300.0
+    final_timeout: float | None = None
+    oauth_token: Callable[[], str] | str | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in ("pipeline_window", 0), ("max_messages", 1):
+            number = getattr(self, name)
+            valid = is_whole(number) and number >= least
+            expect(name, number, valid, f"a whole number from {least} on")
+        for name in ("max_age", "final_timeout"):
+            seconds = getattr(self, name)
+            valid = is_number(seconds) and seconds >= 1
+            optional = name == "final_timeout" and seconds is None
+            expect(name, seconds, valid or optional, "a number of seconds from 1 on")
+        if isinstance(self.oauth_token, str):
+            try:
+                object.__setattr__(self, "oauth_token", import_string(self.oauth_token))
+            except ImportError as error:
+                # What was given may be a token: it is not shown.
+                expected = "the dotted path of a function"
+                raise unexpected("oauth_token", self.oauth_token, expected, secret=True) from error
+        if self.oauth_token is not None and not callable(self.oauth_token):
+            raise unexpected("oauth_token", self.oauth_token, "a function", secret=True)
+
+    @classmethod
+    def pop_from(cls, options: dict[str, Any]) -> Self:
+        """Take out of `options` those that belong here."""
+        names = [field.name for field in fields(cls) if field.name in options]
+        return cls(**{name: options.pop(name) for name in names})
