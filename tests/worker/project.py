@@ -5,6 +5,7 @@ from typing import Any
 from django.test import override_settings
 from kombu import Message
 
+from mailqueue.broker.dead import DeadLetter, peek
 from mailqueue.broker.publish import publisher
 from mailqueue.broker.queues import mail_queue
 
@@ -33,3 +34,8 @@ def queued(queue: str) -> str:
     """Take the next task from the broker; return its argument."""
     [[argument], _, _] = next_task(queue).payload
     return argument
+
+
+def dead(queue: str) -> list[DeadLetter]:
+    """Return the dead letters of a mail queue."""
+    return list(peek(publisher(), queue=queue))

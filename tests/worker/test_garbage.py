@@ -10,10 +10,11 @@ import pytest
 from celery import Celery
 from django.core.mail import EmailMessage
 from django.test import override_settings
+from pytest_docker_tools.utils import wait_for_callable
 
 from mailqueue.broker.dead import DeadLetter, peek
 from mailqueue.broker.publish import TASK, Publisher, publisher_of
-from mailqueue.broker.queues import mail_queue
+from mailqueue.broker.queues import DELIVERY_LIMIT, mail_queue
 from mailqueue.mail import mailers
 from tests.procnodes import Process
 
@@ -95,7 +96,40 @@ def test_garbage_is_set_aside_whole_and_mail_goes_on(worker, publisher, queue, s
     } <= kept
     assert sum(data(letter) == task.encode() for letter in letters) == 4
     assert CANARY.encode() in kept
-    assert CANARY not in worker.logs().decode()
+    log = worker.logs().decode()
+    assert CANARY not in log
+    assert log.count("Mail without id: dead letter of no known mailer, undecodable: ") == len(bad)
+
+
+@pytest.mark.parametrize("broker_url", ["rabbitmq"], indirect=True)
+def test_what_rabbitmq_would_bury_in_silence_is_told(request, publisher, queue, sink):
+    """RabbitMQ dead-letters what came back too often, and no worker would ever see it."""
+    mailers.default.send_messages([EmailMessage("s", "b", "me@x.test", ["jo@x.test"])])
+    with publisher.producer() as producer:
+        bound = mail_queue(queue, quorum=True)(producer.channel)
+        for _ in range(DELIVERY_LIMIT):
+            message = taken(bound)
+            message.requeue()
+    worker = request.getfixturevalue("worker")
+
+    def told() -> bool:
+        return f"came back {DELIVERY_LIMIT} times" in worker.logs().decode()
+
+    wait_for_callable("waiting for the log", told, timeout=60)
+    [letter] = peek(publisher, queue=queue)
+    assert letter.reason.startswith(f"came back {DELIVERY_LIMIT} times")
+    assert sink.mails == []
+
+
+def taken(bound):
+    """Get the message; a quorum queue brings one back a moment later."""
+    found = []
+    wait_for_callable(
+        "waiting for the message",
+        lambda: found.extend(filter(None, [bound.get(no_ack=False)])) or found,
+        timeout=20,
+    )
+    return found[0]
 
 
 def data(letter: DeadLetter) -> bytes:

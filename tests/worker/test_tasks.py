@@ -10,14 +10,10 @@ from django.test import override_settings
 
 from mailqueue import tasks
 from mailqueue.backends.queue import EmailBackend
-from mailqueue.broker.dead import peek
-from mailqueue.broker.publish import publisher
-from mailqueue.broker.queues import dead_queue
 from mailqueue.mail import mailers
-from mailqueue.options import QueueOptions
 from mailqueue.wire.envelope import pack, unpack
 from mailqueue.wire.signature import keys_from_settings
-from tests.worker.project import next_task, project_settings, queued
+from tests.worker.project import dead, next_task, project_settings, queued
 
 
 @pytest.fixture
@@ -26,29 +22,9 @@ def project(celery_of_project, queue, sink):
         yield queue
 
 
-@pytest.fixture
-def unclaimed(celery_of_project):
-    """Give the dead letters that have no mailer: they are on the default queue's."""
-    target = dead_queue(QueueOptions.DEFAULT_QUEUE, quorum=publisher().rabbitmq)
-
-    def empty() -> None:
-        with publisher().producer() as producer:
-            bound = target(producer.channel)
-            bound.declare()
-            bound.purge()
-
-    empty()
-    yield lambda: dead(QueueOptions.DEFAULT_QUEUE)
-    empty()
-
-
 def send(*to: str, subject="Hello", number=1) -> None:
     messages = [EmailMessage(subject, "body", "from@example.test", list(to)) for _ in range(number)]
     assert mailers.default.send_messages(messages) == number
-
-
-def dead(queue: str):
-    return list(peek(publisher(), queue=queue))
 
 
 def test_what_is_queued_is_delivered(project, sink):

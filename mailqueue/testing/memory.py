@@ -1,4 +1,4 @@
-"""For tests of projects: the queue without a broker and without a worker."""
+"""The queue without a broker and without a worker."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
