@@ -17,13 +17,12 @@ from django.core.mail.backends import smtp as django_smtp
 
 from mailqueue import compat
 from mailqueue.backends import console, dummy, locmem, queue, smtp
+from mailqueue.backends.using import Entries, fault, named, reached
 from mailqueue.mail import InvalidMailer, mailers
 from mailqueue.mail.handler import DEFAULT_MAILER_ALIAS, backend_class
 
-Entries = Mapping[str, Mapping[str, Any]]
-
 TAG = "mail"  # Tags.mail from Django 6.1
-SMTP = (smtp.EmailBackend, django_smtp.EmailBackend)
+NO_TIMEOUT = (django_smtp.EmailBackend,)  # unless one is set; ours has a default
 HARMLESS = (queue.EmailBackend, smtp.EmailBackend)
 # Their add() is not atomic for all processes, or they keep nothing.
 NOT_SHARED = {
@@ -49,7 +48,7 @@ def check_chains(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     entries = mailers.settings
     found: list[CheckMessage] = []
     for alias, config in entries.items():
-        for target in _using(config):
+        for target in named(config):
             if target not in entries:
                 found.append(
                     Error(
@@ -58,7 +57,7 @@ def check_chains(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                         id="mailqueue.E001",
                     )
                 )
-        if alias in _reached_from(alias, entries):
+        if alias in reached(alias, entries):
             found.append(
                 Error(
                     f"MAILERS[{alias!r}]: 'using' leads back to {alias!r}; nothing would deliver.",
@@ -74,7 +73,7 @@ def check_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Find wrong options of our own mailers, as building them does."""
     found: list[CheckMessage] = []
     for alias, config in mailers.settings.items():
-        if not _is(alias, config, HARMLESS) or _is_astray(alias, mailers.settings):
+        if not _is(alias, config, HARMLESS) or fault(alias, mailers.settings):
             continue
         try:
             _ = mailers[alias]
@@ -98,7 +97,7 @@ def check_targets(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                     id="mailqueue.W001",
                 )
             )
-        if _is(alias, config, SMTP) and options.get("timeout") is None:
+        if _is(alias, config, NO_TIMEOUT) and options.get("timeout") is None:
             found.append(
                 CheckWarning(
                     f"MAILERS[{alias!r}]: without 'timeout' a silent server stops a worker.",
@@ -128,52 +127,6 @@ def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def _using(config: Mapping[str, Any]) -> list[str]:
-    using = config.get("OPTIONS", {}).get("using", ())
-    return [using] if isinstance(using, str) else list(using)
-
-
-def _reached_from(alias: str, entries: Entries) -> set[str]:
-    reached: set[str] = set()
-    ahead = _using(entries[alias])
-    while ahead:
-        target = ahead.pop()
-        if target in entries and target not in reached:
-            reached.add(target)
-            ahead += _using(entries[target])
-    return reached
-
-
-def _is_astray(alias: str, entries: Entries) -> bool:
-    """Tell whether `check_chains` has something to say about the way from this mailer."""
-    reached = {alias} | _reached_from(alias, entries)
-    named = {target for each in reached for target in _using(entries[each])}
-    return bool(named - set(entries)) or any(
-        each in _reached_from(each, entries) for each in reached
-    )
-
-
-def _targets(entries: Entries) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the mailers that others use."""
-    named = {target for config in entries.values() for target in _using(config)}
-    for alias, config in entries.items():
-        if alias in named:
-            yield alias, config
-
-
-def _is(alias: str, config: Mapping[str, Any], classes: tuple[type, ...]) -> bool:
-    try:
-        found = backend_class(alias, config)
-    except InvalidMailer:  # told when it is used
-        return False
-    return isinstance(found, type) and issubclass(found, classes)
-
-
-def _seen_by_django(config: Mapping[str, Any]) -> bool:
-    """Tell whether Django's own check (mail.E001) looks at this backend of the default mailer."""
-    return compat.HAS_MAILERS and config.get("BACKEND") in compat.BACKENDS
-
-
 @register(TAG)
 def check_caches(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Find ledgers in a cache that two processes may both believe to have added to."""
@@ -190,3 +143,24 @@ def check_caches(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 )
             )
     return found
+
+
+def _targets(entries: Entries) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the mailers that others use."""
+    used = {target for config in entries.values() for target in named(config)}
+    for alias, config in entries.items():
+        if alias in used:
+            yield alias, config
+
+
+def _is(alias: str, config: Mapping[str, Any], classes: tuple[type, ...]) -> bool:
+    try:
+        found = backend_class(alias, config)
+    except InvalidMailer:  # told when it is used
+        return False
+    return isinstance(found, type) and issubclass(found, classes)
+
+
+def _seen_by_django(config: Mapping[str, Any]) -> bool:
+    """Tell whether Django's own check (mail.E001) looks at this backend of the default mailer."""
+    return compat.HAS_MAILERS and config.get("BACKEND") in compat.BACKENDS

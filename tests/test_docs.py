@@ -11,6 +11,7 @@ from mailqueue.outcome.retry import RetryPolicy
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = (ROOT / "docs/reference/settings.md").read_text()
+REFERENCE = ROOT / "docs/reference"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -28,6 +29,12 @@ def test_the_variables_of_the_worker_are_those_that_are_documented() -> None:
     read |= {"MAILQUEUE_SMTP_USERNAME", "MAILQUEUE_SMTP_PASSWORD"}
     read -= {"MAILQUEUE_SMTP_"}
     assert set(re.findall(r"\n\| `(MAILQUEUE_\w+)`", SETTINGS)) == read
+
+
+def test_the_system_checks_are_those_of_the_table() -> None:
+    made = re.findall(r'id="(mailqueue\.[EW]\d+)"', (ROOT / "mailqueue/checks.py").read_text())
+    table = re.findall(r"\n\| `(mailqueue\.\w+)` \|", (REFERENCE / "mail-api.md").read_text())
+    assert table == sorted(made)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.mail import EmailMessage
 
 from mailqueue.backends.base import BaseEmailBackend
+from mailqueue.backends.using import fault
 from mailqueue.enqueue import accept
 from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane
@@ -36,26 +37,9 @@ class EmailBackend(BaseEmailBackend):
             self.lane = Lane.make(alias, QueueOptions.from_mailer(known))
         except ValueError as error:
             raise InvalidMailer(str(error), alias=alias) from None
-        self.follow(self.lane.options.using)
-
-    def follow(self, using: str) -> None:
-        """Follow the chain of ``using`` to its end: the mailer that delivers."""
-        seen = [self.lane.mailer]
-        while using is not None:
-            if using in seen:
-                chain = " -> ".join(map(repr, [*seen, using]))
-                raise InvalidMailer(
-                    f"'using' must lead to a mailer that delivers, got the loop {chain}.",
-                    alias=self.alias,
-                )
-            if using not in mailers:
-                raise InvalidMailer(
-                    f"'using' must be the alias of a mailer, one of {sorted(mailers)}, "
-                    f"got {using!r}.",
-                    alias=self.alias,
-                )
-            seen.append(using)
-            using = mailers.settings[using].get("OPTIONS", {}).get("using")
+        here = {"OPTIONS": {"using": self.lane.options.using}}
+        if wrong := fault(alias, {**mailers.settings, alias: here}):
+            raise InvalidMailer(wrong, alias=alias)
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Queue the messages and return how many were queued.

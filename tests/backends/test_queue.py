@@ -70,6 +70,16 @@ def test_a_longer_loop_is_found():
         mailers["a"]
 
 
+def test_a_target_with_several_of_its_own_is_followed_too():
+    several = {"BACKEND": "tests.mail.test_checks.Several", "OPTIONS": {"using": ["smtp", "gone"]}}
+    queue = {"BACKEND": QUEUE, "OPTIONS": {"using": "either"}}
+    with (
+        override_settings(MAILERS={"default": queue, "either": several, "smtp": SMTP}),
+        pytest.raises(InvalidMailer, match="got 'gone'"),
+    ):
+        _ = mailers.default
+
+
 @pytest.fixture
 def mailer(redis_url):
     """The default mailer, on a real Redis with a queue of its own."""

@@ -4,6 +4,7 @@ import pytest
 from django.core.checks import run_checks
 
 from mailqueue import checks, compat
+from mailqueue.backends.base import BaseEmailBackend
 
 QUEUE = "mailqueue.backends.queue.EmailBackend"
 GOOD = {"host": "x", "timeout": 10}
@@ -20,6 +21,13 @@ def smtp(**options):
 
 def backend(name, package="mailqueue"):
     return {"BACKEND": f"{package}.backends.{name}.EmailBackend"}
+
+
+class Several(BaseEmailBackend):
+    """A backend of somebody else, in front of several others."""
+
+    def __init__(self, *, using, **kwargs):
+        super().__init__(**kwargs)
 
 
 @pytest.fixture
@@ -64,6 +72,20 @@ def test_unknown_target_among_several(found):
     assert found(mailers) == [("mailqueue.E001", "default")]
 
 
+def test_a_target_that_uses_several(found):
+    ours = {"BACKEND": "tests.mail.test_checks.Several", "OPTIONS": {"using": ["smtp", "spare"]}}
+    mailers = {"default": queue("either"), "either": ours, "smtp": smtp()}
+    assert found(mailers) == [("mailqueue.E001", "either")]
+    assert found({**mailers, "spare": smtp()}) == []
+    assert found({**mailers, "spare": queue("either")}) == [
+        ("mailqueue.E002", alias) for alias in ("either", "spare")
+    ]
+
+
+def test_using_that_names_nothing(found):
+    assert found({"default": queue(7), "smtp": smtp()}) == [("mailqueue.E004", "default")]
+
+
 def test_loop_of_one(found):
     assert found({"default": queue("default")}) == [("mailqueue.E002", "default")]
 
@@ -106,10 +128,16 @@ def test_fail_silently_on_the_way_to_a_target(found):
     assert found(mailers) == [("mailqueue.W001", "middle")]
 
 
-@pytest.mark.parametrize("entry", [{}, {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}])
-def test_smtp_target_without_timeout(found, entry):
-    mailers = {"default": queue("smtp"), "smtp": {**entry, "OPTIONS": {"host": "x"}}}
-    assert found(mailers) == [("mailqueue.W002", "smtp")]
+def test_djangos_smtp_backend_waits_for_ever(found):
+    entry = {**backend("smtp", "django.core.mail"), "OPTIONS": {"host": "x"}}
+    mailers = {"default": queue("smtp"), "smtp": entry}
+    # Before 6.1 an entry that names Django's backend gets ours.
+    assert found(mailers) == ([("mailqueue.W002", "smtp")] if compat.HAS_MAILERS else [])
+
+
+@pytest.mark.parametrize("entry", [{}, backend("smtp")])
+def test_ours_has_a_timeout_of_its_own(found, entry):
+    assert found({"default": queue("smtp"), "smtp": {**entry, "OPTIONS": {"host": "x"}}}) == []
 
 
 def test_without_a_queue_that_is_the_users_business(found):
