@@ -1,4 +1,7 @@
-"""The only module that knows versions of Django: what 6.1 has and older ones lack."""
+"""What Django 6.1 has and older ones lack; the only module that asks for Django's version.
+
+Others ask here, or look whether Django has the name that they need.
+"""
 
 import copy
 import email

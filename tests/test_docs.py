@@ -3,10 +3,16 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
+from django.core.management import load_command_class
+from django.dispatch import Signal
 
+from mailqueue import errors, signals
 from mailqueue.options import QueueOptions
+from mailqueue.outcome.report import checked, reports_outcomes
 from mailqueue.outcome.retry import RetryPolicy
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +43,50 @@ def test_the_system_checks_are_those_of_the_table() -> None:
     assert table == sorted(made)
 
 
+def rows(page: str) -> dict[str, str]:
+    """Return the rows of a page's tables by their first cell, where that is a name in backticks."""
+    lines = re.findall(r"^\| `(\w+)` \|(.*)\|$", (REFERENCE / page).read_text(), re.MULTILINE)
+    return dict(lines)
+
+
+def test_every_signal_is_documented_with_its_arguments() -> None:
+    told = re.findall(r"^``(\w+)`` +(``.*)$", signals.__doc__ or "", re.MULTILINE)
+    in_code = {name: set(re.findall(r"``(\w+)``", arguments)) for name, arguments in told}
+    assert set(in_code) == {
+        name for name, each in vars(signals).items() if isinstance(each, Signal)
+    }
+    documented = {
+        name: set(re.findall(r"`(\w+)`", row.rpartition("|")[2]))
+        for name, row in rows("signals.md").items()
+    }
+    assert documented == in_code
+
+
+def test_every_error_is_documented_at_its_place_in_the_tree() -> None:
+    classes = {name: each for name, each in vars(errors).items() if isinstance(each, type)}
+    tree = re.search(r"```text\n(.*?)```", (REFERENCE / "errors.md").read_text(), re.DOTALL)
+    assert tree
+    ways: list[str] = []
+    for line in tree[1].splitlines():
+        drawn, name = re.fullmatch(r"([│├└─ ]*)(\w+)", line).groups()  # type: ignore[union-attr]
+        ways = [*ways[: len(drawn) // 4], name]
+        assert [each.__name__ for each in classes.pop(name).__mro__[-4::-1]] == ways
+    assert not classes
+    assert set(rows("errors.md")) == {
+        name for name, each in vars(errors).items() if isinstance(each, type)
+    }
+
+
+def test_every_management_command_is_documented() -> None:
+    text = "\n".join(page.read_text() for page in PAGES)
+    folder = ROOT / "mailqueue/management/commands"
+    for name in {path.stem for path in folder.glob("[!_]*.py")}:
+        parser = load_command_class("mailqueue", name).create_parser("manage.py", name)
+        subparsers = [each.choices for each in parser._actions if each.dest == "action"]
+        for words in [f"{name} {action}" for action in subparsers[0]] if subparsers else [name]:
+            assert f"manage.py {words}" in text
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_of_the_repository_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
@@ -45,6 +95,23 @@ def test_links_to_files_of_the_repository_lead_somewhere(page: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 120
+
+
+def test_the_target_that_reports_outcomes_does() -> None:
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/explanation/retries.md").read_text(), re.DOTALL
+    )
+    (shown,) = [block for block in blocks if "reports_outcomes" in block]
+    names: dict[str, Any] = {"hand_over": lambda message: {"gone@example.test"}}
+    exec(shown, names)
+    target = names["EmailBackend"]()
+    message = EmailMessage(to=["jo@example.test", "gone@example.test"])
+    assert reports_outcomes(target)
+    (told,) = target.deliver([message])
+    outcomes, fault = checked(told, message.recipients())
+    assert [each.kind for each in outcomes.values()] == ["sent", "permanent"]
+    assert fault == ""
+    assert target.send_messages([message]) == 1
 
 
 @pytest.mark.parametrize("path", ["README.md", "docs/tutorial/quickstart.md"])

@@ -9,8 +9,9 @@ from django.conf import settings
 
 DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
 
-# Longer than the worst batch (ten mails that each use up every SMTP timeout), or Redis hands the
-# batch to a second worker while the first one still sends it.
+# Redis gives a task to a second worker after this time, also while the first one works on it. A
+# batch (10 mails, with a ledger 100) takes seconds, unless the mail server stalls at mail after
+# mail; without a ledger the mails of such a batch go out twice.
 VISIBILITY_TIMEOUT = 1800
 
 

@@ -1,11 +1,12 @@
-"""Messages to data and back. Pure: no settings, no clock, no randomness; those are passed in.
+"""Messages to data and back. What that needs of settings, clock and storage is passed in.
 
 encode, decode      a Django message
 contents            what lies beside its JSON: binary contents, claim checks
-preflight           errors of a message, found in the caller
 mime, mime_headers  MIME objects of Python's email package
-values, attributes  header values and attributes that JSON has no word for
+values              header values and attributes that JSON has no word for
+attributes          what other packages set on messages, anymail's where it is installed
 classes             which class rendered a message, and the class that renders it so again
+preflight           errors of a message, found in the caller; it may render the message to see
 
 `docs/reference/wire.md` describes the data. What it says about one version never changes again.
 """

@@ -1,4 +1,4 @@
-"""Which class rendered a message, and the class that renders it so again."""
+"""Which class rendered a message, and the class that renders it so again. Pure."""
 
 import copy
 import dataclasses

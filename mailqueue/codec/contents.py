@@ -1,4 +1,7 @@
-"""The contents of a message: small ones travel in it or beside it, large ones stay in a storage."""
+"""The contents of a message. Pure.
+
+Small ones travel in it or beside it, large ones stay in a storage, which is passed in.
+"""
 
 import email.message
 import email.policy

@@ -1,4 +1,7 @@
-"""Data as a message again; every field is checked, for a signature proves only who wrote it."""
+"""Data as a message again. Pure.
+
+Every field is checked: a signature proves only who wrote it.
+"""
 
 from collections.abc import Callable, Mapping
 from email.charset import Charset

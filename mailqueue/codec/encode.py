@@ -1,4 +1,4 @@
-"""A message as data that JSON can hold, but for its ``blobs``: the binary contents as bytes."""
+"""A message as data that JSON can hold, but for ``blobs``, its binary contents as bytes. Pure."""
 
 import email.message
 from collections.abc import Iterable, Mapping

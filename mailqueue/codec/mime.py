@@ -1,4 +1,4 @@
-"""MIME objects of Python's email package as data, header by header and part by part.
+"""MIME objects of Python's email package as data, header by header and part by part. Pure.
 
 Not flattened and parsed again: that would fold headers anew and freeze boundaries. Nothing here
 changes the object it reads.

@@ -1,4 +1,4 @@
-"""Header names and values of MIME objects as data.
+"""Header names and values of MIME objects as data. Pure.
 
 A value is text as it was read from a source, a header that Python's modern API has parsed, or a
 `Header` of the older one.

@@ -1,4 +1,4 @@
-"""Values that JSON has no word for, as tagged objects: ``{"date": "2026-01-31"}``.
+"""Values that JSON has no word for, as tagged objects: ``{"date": "2026-01-31"}``. Pure.
 
 A small fixed set. A tag is a word of this module, never the name of a class to import.
 """

@@ -1,9 +1,15 @@
 """The SMTP client: smtplib connects, and starts TLS and AUTH; the transactions are our own.
 
-batch         many messages: connect, render, send, and once more what was never started
-client        one connection: its age, its health, and how it runs transactions
-lockstep, pipelining, chunking    three ways to talk, by what the server offers
-dialogue      commands out, answers in, and which answer belongs to which command
-transaction   one message: its commands, and what the answers mean for each recipient. Pure
-reply         answers, from bytes. Pure
+batch        many messages: connect, render, send, and once more what was never started
+client       one connection: its age, its health, and how it runs transactions
+pipelining   answer by answer, or as many commands at once as may be (RFC 2920)
+chunking     many mails on their way at once, by BDAT (RFC 3030)
+dialogue     commands out, answers in, and which answer belongs to which command
+transaction  one message: its commands, and what the answers mean for each recipient
+reply        answers, from bytes
+rendering    a message as the bytes that SMTP carries
+policy       Python's email policy for that, with a memory for headers that repeat
+addresses    the address of a recipient as SMTP wants it
+options      options of a connection that Django's backend does not have
+oauth        AUTH with an access token
 """

@@ -1,4 +1,4 @@
-"""The envelope: a message with what the queue knows about it, packed as signed ASCII text.
+"""The envelope: a message with what the queue knows about it, packed as signed ASCII text. Pure.
 
     1.json.<base64 of body>:<signature>
     1.aesgcm.<base64 of nonce, encrypted body, tag>:<signature>
