@@ -1,5 +1,7 @@
 """The documentation names everything that can be set, and nothing that is not there."""
 
+import ast
+import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -60,6 +62,22 @@ def test_every_signal_is_documented_with_its_arguments() -> None:
         for name, row in rows("signals.md").items()
     }
     assert documented == in_code
+
+
+def test_signals_are_sent_with_what_is_documented() -> None:
+    sent: dict[str, set[str]] = {"dead": {*inspect.signature(signals.tell_dead).parameters}}
+    for path in (ROOT / "mailqueue").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "signals.tell":
+                name = ast.unparse(node.args[0]).removeprefix("signals.")
+                # **who is mailer and id
+                given = {each.arg or who for each in node.keywords for who in ("mailer", "id")}
+                assert sent.setdefault(name, given) == given
+    documented = {
+        name: set(re.findall(r"`(\w+)`", row.rpartition("|")[2]))
+        for name, row in rows("signals.md").items()
+    }
+    assert sent == documented
 
 
 def test_every_error_is_documented_at_its_place_in_the_tree() -> None:

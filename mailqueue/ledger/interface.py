@@ -1,4 +1,4 @@
-"""What every ledger does, what one that keeps mail does besides, and `NoLedger`, which does not."""
+"""What every ledger does, what one that keeps mails does besides, and `NoLedger`: no ledger."""
 
 import dataclasses
 from abc import ABC, abstractmethod

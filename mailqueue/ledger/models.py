@@ -6,7 +6,8 @@ from django.db import models
 class State(models.TextChoices):
     """Where a mail is.
 
-    queued -> sending -> sent | deferred -> queued ... | dead | cancelled; dead -> queued
+    queued -> sending -> sent | deferred -> queued ... | dead | cancelled; dead -> queued.
+    `docs/explanation/architecture.md` draws it, with the methods that lead from one to the next.
     """
 
     QUEUED = "queued"  # published, or about to be

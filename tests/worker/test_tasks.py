@@ -5,11 +5,15 @@ import json
 import time
 
 import pytest
+from celery.exceptions import Reject
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
 from mailqueue import tasks
 from mailqueue.backends.queue import EmailBackend
+from mailqueue.delivery import follow_up
+from mailqueue.errors import PublishError
+from mailqueue.lanes import Lane
 from mailqueue.mail import mailers
 from mailqueue.wire.envelope import pack, unpack
 from mailqueue.wire.signature import keys_from_settings
@@ -113,6 +117,23 @@ def test_a_mail_of_an_unknown_mailer_is_parked(project, sink, unclaimed):
         tasks.deliver(batch)
     assert [letter.reason for letter in unclaimed()] == ["unknown mailer"]
     assert sink.mails == []
+
+
+def test_a_batch_goes_back_when_what_follows_cannot_be_published(project, sink, monkeypatch):
+    def away(*args, **kwargs):
+        raise PublishError("away")
+
+    send("a@example.test")
+    batch = queued(project)
+    sink.answer("RCPT", "450 4.2.1 later")
+    monkeypatch.setattr(follow_up, "PATIENCE", 0)
+    monkeypatch.setattr(Lane, "publish", away)
+    with pytest.raises(Reject) as raised:
+        tasks.deliver(batch)
+    assert raised.value.requeue
+    # And so does one whose worker dies.
+    assert tasks.deliver.acks_late
+    assert tasks.deliver.reject_on_worker_lost
 
 
 def test_an_expired_mail_is_not_sent(project, sink):

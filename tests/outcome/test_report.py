@@ -1,0 +1,18 @@
+"""Success is what a target clearly says. Reports by recipient: `tests/delivery/test_report.py`."""
+
+import pytest
+
+from mailqueue.outcome.outcome import Kind
+from mailqueue.outcome.report import counted
+
+JO, ANN = "Jo <jo@x.test>", "ann@x.test"
+
+
+@pytest.mark.parametrize("result", [1, 2])
+def test_a_whole_number_of_1_or_more_is_success(result):
+    assert {each.kind for each in counted(result, [JO, ANN]).values()} == {Kind.SENT}
+
+
+@pytest.mark.parametrize("result", [0, -1, None, True, False, 1.0, "1", [1], object()])
+def test_nothing_else_is(result):
+    assert {each.kind for each in counted(result, [JO, ANN]).values()} == {Kind.TRANSIENT}
