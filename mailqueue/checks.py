@@ -7,7 +7,6 @@ and leave everything as it is: the queue's and SMTP's.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.core.mail.backends import console as django_console
@@ -18,20 +17,14 @@ from django.core.mail.backends import smtp as django_smtp
 from mailqueue import compat
 from mailqueue.backends import console, dummy, locmem, queue, smtp
 from mailqueue.backends.using import Entries, fault, named, reached
+from mailqueue.broker.queues import is_redis
+from mailqueue.ledger.selection import APP, is_installed
 from mailqueue.mail import InvalidMailer, mailers
 from mailqueue.mail.handler import DEFAULT_MAILER_ALIAS, backend_class
 
 TAG = "mail"  # Tags.mail from Django 6.1
 NO_TIMEOUT = (django_smtp.EmailBackend,)  # unless one is set; ours has a default
 HARMLESS = (queue.EmailBackend, smtp.EmailBackend)
-# Their add() is not atomic for all processes, or they keep nothing.
-NOT_SHARED = {
-    f"django.core.cache.backends.{name}"
-    for name in (
-        *("locmem.LocMemCache", "dummy.DummyCache"),
-        *("filebased.FileBasedCache", "db.DatabaseCache"),
-    )
-}
 DEVELOPMENT = (
     console.EmailBackend,
     dummy.EmailBackend,
@@ -128,21 +121,20 @@ def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 @register(TAG)
-def check_caches(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Find ledgers in a cache that two processes may both believe to have added to."""
-    found: list[CheckMessage] = []
-    for alias, config in mailers.settings.items():
-        options = config.get("OPTIONS", {})
-        cache = settings.CACHES.get(options.get("cache", "default"), {})
-        if options.get("ledger") == "cache" and cache.get("BACKEND") in NOT_SHARED:
-            found.append(
-                CheckWarning(
-                    f"MAILERS[{alias!r}]: the ledger needs a cache that all processes share.",
-                    hint="Use Django's Redis or Memcached cache.",
-                    id="mailqueue.W003",
-                )
-            )
-    return found
+def check_level(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Find mail that Redis alone keeps."""
+    if is_installed() or not is_redis():
+        return []
+    return [
+        CheckWarning(
+            f"MAILERS[{alias!r}]: Redis alone keeps its mail, and kombu may lose some of it.",
+            hint=f"Add {APP!r} to INSTALLED_APPS and migrate, or use RabbitMQ; or say that it may "
+            "be lost with 'ledger': None.",
+            id="mailqueue.W003",
+        )
+        for alias, config in mailers.settings.items()
+        if _is(alias, config, (queue.EmailBackend,)) and "ledger" not in config.get("OPTIONS", {})
+    ]
 
 
 def _targets(entries: Entries) -> Iterator[tuple[str, Mapping[str, Any]]]:

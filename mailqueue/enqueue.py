@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import make_msgid
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.core.mail import DNS_NAME, EmailMessage
@@ -18,11 +18,12 @@ from mailqueue.codec.attributes import default_attributes
 from mailqueue.codec.preflight import check
 from mailqueue.errors import EncodeError, PublishError
 from mailqueue.lanes import Lane
-from mailqueue.ledger.interface import DurableLedger
-from mailqueue.relay import publish_kept
 from mailqueue.scheduling import MessageOptions, id_of, options_of_message
 from mailqueue.wire.attachments import AttachmentStore
 from mailqueue.wire.envelope import Envelope
+
+if TYPE_CHECKING:
+    from mailqueue.ledger.database import DatabaseLedger
 
 # Brokers like many small messages better than one that is huge.
 TASK_BYTES = 2**20
@@ -48,11 +49,10 @@ def accept(messages: Sequence[EmailMessage], lane: Lane) -> int:
     envelopes = [envelope(message, lane, store) for message in addressed]
     limit = lane.options.max_message_bytes
     packed = [Packed(each, lane.pack(each, limit=limit)) for each in envelopes]
-    if packed:
-        if isinstance(lane.ledger, DurableLedger):
-            keep(unknown(packed, addressed, lane.ledger), lane.ledger, lane)
-        else:
-            hand_over(packed, lane)
+    if packed and lane.ledger is not None:
+        keep(unknown(packed, addressed, lane.ledger), lane.ledger, lane)
+    elif packed:
+        hand_over(packed, lane)
     return len(packed)
 
 
@@ -95,7 +95,7 @@ def now() -> datetime:
 
 
 def unknown(
-    packed: Sequence[Packed], messages: Sequence[EmailMessage], ledger: DurableLedger
+    packed: Sequence[Packed], messages: Sequence[EmailMessage], ledger: "DatabaseLedger"
 ) -> list[Packed]:
     """Leave out what an idempotency key shows to be kept already."""
     keyed = {
@@ -107,10 +107,21 @@ def unknown(
     return [each for each in packed if each.envelope.id not in known]
 
 
-def keep(packed: Sequence[Packed], ledger: DurableLedger, lane: Lane) -> None:
-    """Write the mails into the caller's transaction; publish their ids when it commits."""
-    ids = ledger.record(packed)
-    transaction.on_commit(lambda: publish_kept(ids, lane), using=ledger.database)
+def keep(packed: Sequence[Packed], ledger: "DatabaseLedger", lane: Lane) -> None:
+    """Write the mails into the caller's transaction; ring for them when it commits."""
+    if not packed:
+        return
+    ledger.record(packed)
+    now = time.time()
+    due = any((each.envelope.due_at or 0.0) <= now for each in packed)
+
+    def committed() -> None:
+        tell_queued(packed)
+        if due:
+            lane.ring()
+
+    # robust: the mails are kept, and whatever fails now must not seem to say that they are not.
+    transaction.on_commit(committed, using=ledger.database, robust=True)
 
 
 def hand_over(packed: Sequence[Packed], lane: Lane) -> None:
@@ -129,8 +140,12 @@ def publish_all(packed: Sequence[Packed], lane: Lane) -> None:
         except PublishError as error:
             raise PublishError(str(error), queued=queued) from None
         queued += len(task)
-        for each in task:
-            signals.tell(signals.queued, mailer=lane.mailer, id=each.envelope.id, published=True)
+        tell_queued(task)
+
+
+def tell_queued(packed: Sequence[Packed]) -> None:
+    for each in packed:
+        signals.tell(signals.queued, mailer=each.envelope.mailer, id=each.envelope.id)
 
 
 def tasks(packed: Sequence[Packed], size: int) -> Iterator[tuple[list[Packed], float]]:

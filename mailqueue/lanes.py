@@ -2,10 +2,10 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from mailqueue.broker.bell import ring
 from mailqueue.broker.publish import publish
-from mailqueue.ledger.interface import DurableLedger, Ledger
 from mailqueue.ledger.selection import database_ledger, ledger_of
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
@@ -15,18 +15,22 @@ from mailqueue.wire.attachments import AttachmentStore, attachment_store
 from mailqueue.wire.envelope import LIMIT, Envelope, pack
 from mailqueue.wire.signature import Keys, keys_from_settings
 
+if TYPE_CHECKING:
+    from mailqueue.ledger.database import DatabaseLedger
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Lane:
     """One queue mailer: its alias, its options and what they ask for.
 
-    Made once, with its mailer, and handed on. It decides nothing.
+    Made once, with its mailer, and handed on. It decides nothing. ``ledger`` is None where the
+    broker alone keeps mail.
     """
 
     mailer: str
     options: QueueOptions
     keys: Keys
-    ledger: Ledger
+    ledger: "DatabaseLedger | None"
     classify: Classify
 
     @classmethod
@@ -37,7 +41,7 @@ class Lane:
             mailer=mailer,
             options=options,
             keys=keys,
-            ledger=ledger_of(options, keys),
+            ledger=ledger_of(mailer, options, keys),
             classify=classifier(options.classifier),
         )
         lane.store()
@@ -62,12 +66,16 @@ class Lane:
         queue, priority = self.options.queue, self.options.priority
         publish(texts, queue=queue, priority=priority, countdown=countdown)
 
-    def kept(self) -> DurableLedger:
-        """Return the ledger in the database, whichever level the mailer has now.
+    def ring(self) -> bool:
+        """Tell workers that mail of this lane is due; whether the broker took it."""
+        return ring(self.options.queue, self.options.priority)
+
+    def kept(self) -> "DatabaseLedger":
+        """Return the ledger, whichever level the mailer has now: what is kept stays kept.
 
         Raises ValueError where it is not installed.
         """
-        return database_ledger(self.options, self.keys)
+        return self.ledger or database_ledger(self.mailer, self.options, self.keys)
 
 
 def lane_of(alias: str) -> Lane:
@@ -85,6 +93,11 @@ def lanes() -> dict[str, Lane]:
     """Return the lanes of all mailers that queue, by alias; raises `InvalidMailer`."""
     found = {alias: getattr(mailers[alias], "lane", None) for alias in mailers}
     return {alias: lane for alias, lane in found.items() if isinstance(lane, Lane)}
+
+
+def lanes_on(queue: str) -> list[Lane]:
+    """Return the lanes whose mail travels on a queue; raises `InvalidMailer`."""
+    return [lane for lane in lanes().values() if lane.options.queue == queue]
 
 
 def queue_names() -> list[str]:

@@ -19,13 +19,7 @@ MINUTE = 60.0
 logger = logging.getLogger("mailqueue")
 
 
-def log_queued(*, id: str, published: bool, **facts: object) -> None:  # noqa: A002 (what signals call it)
-    """Warn of a mail that only the ledger has."""
-    if not published:
-        logger.warning("Mail %s: kept, but the broker did not take it; the relay will try.", id)
-
-
-def log_sent(*, id: str, **facts: object) -> None:  # noqa: A002
+def log_sent(*, id: str, **facts: object) -> None:  # noqa: A002 (what signals call it)
     """Note a mail that its target accepted."""
     logger.debug("Mail %s: sent.", id)
 
@@ -108,7 +102,6 @@ floods = Floods()
 os.register_at_fork(after_in_child=floods.forget)
 atexit.register(floods.flush)
 
-signals.queued.connect(log_queued)
 signals.sent.connect(log_sent)
 signals.deferred.connect(log_deferred)
 signals.dead.connect(log_dead)

@@ -18,7 +18,8 @@ class QueueOptions:
     - ``queue``: name of the broker queue (a lane of its own for urgent mail, say).
     - ``priority``: 0 (least) to 9 (most urgent), on either broker; None leaves it to the broker.
     - ``on_commit``: inside `transaction.atomic` publish when it commits.
-    - ``batch_size``: messages that travel as one task; 10, with a ledger 100.
+    - ``batch_size``: messages in a worker's hands at once: that travel as one task, or are claimed
+      together. A killed worker leaves no more than these in doubt.
     - ``max_message_bytes``: the most that one message may be when packed (RabbitMQ 4 refuses more
       than 16 MiB).
     - ``attachments``: alias in STORAGES where contents of more than ``inline_limit`` bytes stay
@@ -29,11 +30,10 @@ class QueueOptions:
     - ``retry``: when to try again what was refused for now.
     - ``classifier``: dotted path of a function that says what an error of the target means, before
       we do: ``classifier(error, recipients, message)`` returns outcomes by recipient, or None.
-    - ``ledger``: None, "cache" (suppresses repeats) or "database" (keeps the mails).
-    - ``cache``: with ledger "cache", the alias in CACHES; its add() must be atomic for all
-      processes (Redis, Memcached).
-    - ``lease``: seconds after which a mail in a worker's hands may go to another one; longer than
-      sending one mail can take.
+    - ``ledger``: "database" keeps the mails, where the ledger is installed unless it is None: the
+      broker alone keeps them.
+    - ``lease``: seconds after which the mails in a worker's hands may go to another one; longer
+      than sending ``batch_size`` mails can take.
     - ``keep_sent``: seconds that the database remembers a sent mail, without its content.
     """
 
@@ -51,8 +51,7 @@ class QueueOptions:
     encryption_keys: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     retry: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
     classifier: str | None = None
-    ledger: Literal["cache", "database"] | None = None
-    cache: str = "default"
+    ledger: Literal["database"] | None = None
     lease: float = 900.0
     keep_sent: float = 7 * DAY
 
@@ -61,13 +60,16 @@ class QueueOptions:
         return tuple(field.name for field in dataclasses.fields(cls))
 
     @classmethod
-    def from_mailer(cls, options: Mapping[str, Any]) -> Self:
-        """Build from OPTIONS; ValueError names the option, what was expected and what was got."""
+    def from_mailer(
+        cls, options: Mapping[str, Any], *, ledger: Literal["database"] | None = None
+    ) -> Self:
+        """Build from OPTIONS, with the ledger of a mailer that names none.
+
+        ValueError names the option, what was expected and what was got.
+        """
         expect("using", options.get("using"), "using" in options, "set to a mailer's alias")
         retry = RetryPolicy.from_options(options.get("retry"))
-        # Without a ledger a dead worker's batch is sent again as a whole.
-        batch_size = 10 if options.get("ledger") is None else 100
-        return cls(**{"batch_size": batch_size, **options, "retry": retry})
+        return cls(**{"ledger": ledger, **options, "retry": retry})
 
     def __post_init__(self) -> None:
         expect("using", self.using, is_name(self.using), "a mailer's alias")
@@ -111,9 +113,7 @@ class QueueOptions:
             Cipher(texts("encryption_keys", self.encryption_keys))
 
     def check_ledger(self) -> None:
-        levels = (None, "cache", "database")
-        expect("ledger", self.ledger, self.ledger in levels, "None, 'cache' or 'database'")
-        expect("cache", self.cache, is_name(self.cache), "a cache's alias")
+        expect("ledger", self.ledger, self.ledger in (None, "database"), "None or 'database'")
         for name in ("lease", "keep_sent"):
             seconds = getattr(self, name)
             expect(name, seconds, is_number(seconds) and seconds > 0, "a number of seconds above 0")

@@ -1,81 +1,60 @@
-"""The relay: publishes what the database keeps and what is due, whether the broker is there or not.
+"""The relay: rings for mail that is due and that nobody may be working on, and clears old rows.
 
-Any number of relays may run at once.
+Every worker runs it now and then, and so does ``manage.py mailqueue relay``; any number of them
+may run at once. It asks one indexed question a lane and reads no mail.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Mapping
 
-from mailqueue import signals
-from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane, lanes
-from mailqueue.ledger.interface import Due
-from mailqueue.wire.reference import Reference, refer
+from mailqueue.ledger.clock import limit_statements
 
-INTERVAL = 5.0  # seconds; what is due waits half of that on average, divided by the workers
+INTERVAL = 5.0  # seconds; what nobody rang for waits half of that on average
+PURGE_SIZE = 500  # rows that are deleted at once
 
-# Rows taken at once. MariaDB reads the whole table for a list of 1000 ids or more
-# (in_predicate_conversion_threshold).
-BATCH = 500
+logger = logging.getLogger("mailqueue")
+
+# Mailers with mail that waits and that this process does not know; each is told once.
+strangers_told: set[str] = set()
 
 
-def relay() -> int:
-    """Publish all that is due now and return how many mails the broker took.
+def relay() -> list[str]:
+    """Ring for the queues on which mail is due; return those whose ring the broker took.
 
-    Ends early when the broker takes no more. Raises what the database raises.
+    Raises what the database raises.
     """
     known = lanes()
-    if not known:
-        return 0
-    ledger = one_of(known).kept()
-    published = 0
-    while due := ledger.due(list(known), limit=BATCH):
-        groups: defaultdict[str, list[Due]] = defaultdict(list)
-        for each in due:
-            groups[each.mailer].append(each)
-        taken = sum(len(publish_due(group, known[mailer])) for mailer, group in groups.items())
-        published += taken
-        if taken < len(due):
-            break
-    return published
+    due: dict[str, Lane] = {}
+    for lane in known.values():
+        if lane.options.queue not in due and lane.kept().is_due():
+            due[lane.options.queue] = lane
+    tell_strangers(known)
+    return [queue for queue, lane in due.items() if lane.ring()]
 
 
 def purge() -> int:
     """Delete one small batch of mails that were kept long enough; return how many."""
     known = lanes()
-    return one_of(known).kept().purge(limit=BATCH) if known else 0
+    return one_of(known).kept().purge(limit=PURGE_SIZE) if known else 0
+
+
+def limit(seconds: float) -> None:
+    """Bound what this thread may wait for an answer of the database."""
+    if known := lanes():
+        limit_statements(one_of(known).kept().database, seconds)
+
+
+def tell_strangers(known: Mapping[str, Lane]) -> None:
+    """Tell of mail that waits for a mailer which this process does not have."""
+    if not known:
+        return
+    for mailer in one_of(known).kept().strangers(list(known)):
+        if mailer not in strangers_told:
+            strangers_told.add(mailer)
+            logger.error("Mail of mailer %r waits: MAILERS here has no such queue mailer.", mailer)
 
 
 def one_of(known: Mapping[str, Lane]) -> Lane:
     """Return any lane: the table is one, whoever asks for it."""
     return next(iter(known.values()))
-
-
-def publish_kept(ids: Sequence[str], lane: Lane) -> None:
-    """Publish what was just committed; what the broker does not take is left to the relay."""
-    due = [Due(id=each, mailer=lane.mailer, alone=False) for each in ids]
-    taken = publish_due(due, lane)
-    for each in ids:
-        signals.tell(signals.queued, mailer=lane.mailer, id=each, published=each in taken)
-
-
-def publish_due(due: Sequence[Due], lane: Lane) -> set[str]:
-    """Publish references to mails of one mailer; return the ids that the broker took."""
-    taken: set[str] = set()
-    try:
-        for ids in tasks(due, lane.options.batch_size):
-            lane.publish([refer(Reference(id=each, mailer=lane.mailer), lane.keys) for each in ids])
-            taken.update(ids)
-    except PublishError:
-        lane.kept().not_published([each.id for each in due if each.id not in taken])
-    return taken
-
-
-def tasks(due: Sequence[Due], size: int) -> Iterator[Sequence[str]]:
-    """Yield the ids that travel together: what may kill its worker does not take others along."""
-    together = [each.id for each in due if not each.alone]
-    for start in range(0, len(together), size):
-        yield together[start : start + size]
-    for each in due:
-        if each.alone:
-            yield [each.id]

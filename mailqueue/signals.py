@@ -1,7 +1,7 @@
 """What happens to mail, as Django signals; they carry ids and codes, never content or addresses.
 
 =============  =====================================================================
-``queued``     ``mailer``, ``id``, ``published`` (False: kept, the relay will publish it)
+``queued``     ``mailer``, ``id``
 ``sent``       ``mailer``, ``id``, ``attempts``
 ``deferred``   ``mailer``, ``id``, ``attempts``, ``delay`` (seconds), ``code``, ``enhanced``
 ``dead``       ``mailer``, ``id``, ``origin``, ``reason``, ``code``, ``enhanced``

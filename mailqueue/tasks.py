@@ -1,32 +1,38 @@
 """The Celery task that carries mail, and what a worker needs to run it."""
 
 import contextlib
+import json
 import logging
-import time
+import re
 from typing import Any
 
-from celery import shared_task, signals
+from celery import Task, shared_task, signals
 from celery.exceptions import Reject
+from celery.worker import state
 from django.core.exceptions import ImproperlyConfigured
 
 from mailqueue.bootsteps.relay import Relay
 from mailqueue.bootsteps.screen import Screen
+from mailqueue.broker.bell import queue_of_ring, ring
 from mailqueue.broker.publish import TASK, publisher
 from mailqueue.broker.queues import prepare_worker
 from mailqueue.delivery.connections import connections
 from mailqueue.delivery.follow_up import bury_whole
 from mailqueue.delivery.process import process
+from mailqueue.delivery.work import work
 from mailqueue.errors import LedgerError, PublishError
 from mailqueue.lanes import queue_names
 from mailqueue.log import floods
+from mailqueue.options import QueueOptions
 
-# Seconds before a batch goes back to the broker when its ledger is away: it comes at once.
-LEDGER_PAUSE = 5.0
+# What RabbitMQ's native delays put before the name of a queue.
+DELAY = re.compile(r"(?:[01]\.){28}")
 
 logger = logging.getLogger("mailqueue")
 
 
 @shared_task(
+    bind=True,
     name=TASK,
     acks_late=True,
     reject_on_worker_lost=True,
@@ -34,25 +40,44 @@ logger = logging.getLogger("mailqueue")
     ignore_result=True,
     store_errors_even_if_ignored=False,
 )
-def deliver(batch: str) -> None:
-    """Deliver a batch: the JSON array of packed envelopes that `broker.publish` made.
+def deliver(self: Task[[str], None], argument: str) -> None:
+    """Deliver a batch, the JSON array of packed envelopes, or answer a ring of the ledger.
 
     Returning acks it, so by then each mail is sent, published again, or a dead letter.
     """
+    if (queue := ringing(argument)) is not None:
+        answer(queue)
+        return
+    came_by = str((self.request.delivery_info or {}).get("routing_key") or "")
     try:
         try:
-            process(batch)
-        except (PublishError, LedgerError):
+            process(argument, queue=DELAY.sub("", came_by) or QueueOptions.DEFAULT_QUEUE)
+        except PublishError:
             raise
         except Exception as error:  # noqa: BLE001
             # A defect of ours must neither lose the batch nor send it for ever.
-            bury_whole(batch, error)
+            bury_whole(argument, error)
     except PublishError:
         raise Reject("what follows could not be published", requeue=True) from None
+
+
+def ringing(argument: str) -> str | None:
+    """Return the queue that a ring names; None if this is no ring."""
+    if not argument.startswith("{"):
+        return None
+    try:
+        return queue_of_ring(json.loads(argument))
+    except (ValueError, RecursionError):
+        return None
+
+
+def answer(queue: str) -> None:
+    """Work on what is due; a ring that fails is none too few, for the timer rings again."""
+    try:
+        if work(queue, stopping=lambda: bool(state.should_stop or state.should_terminate)):
+            ring(queue)
     except LedgerError as error:
-        logger.error("The ledger cannot be asked (%s); the batch goes back.", error)
-        time.sleep(LEDGER_PAUSE)
-        raise Reject("the ledger cannot be asked", requeue=True) from None
+        logger.error("The ledger cannot be asked: %s.", error)
 
 
 @signals.celeryd_init.connect

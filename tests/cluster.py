@@ -121,6 +121,9 @@ def two_mailers(settings: Any) -> None:
     """Undo what Django's test environment does to MAILERS: here mail shall leave the process."""
     queue = "mailqueue.backends.queue.EmailBackend"
     settings.MAILERS = {
-        "default": {"BACKEND": queue, "OPTIONS": {"using": "smtp", "batch_size": 1}},
+        "default": {
+            "BACKEND": queue,
+            "OPTIONS": {"using": "smtp", "batch_size": 1, "ledger": None},
+        },
         "smtp": {"BACKEND": "mailqueue.backends.smtp.EmailBackend", "OPTIONS": {"host": "x"}},
     }

@@ -7,7 +7,7 @@ from celery import Celery
 
 from mailqueue.broker.publish import publisher_of
 from mailqueue.delivery.connections import connections
-from mailqueue.delivery.process import breakers
+from mailqueue.delivery.deliver import breakers
 
 
 @contextmanager

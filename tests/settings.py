@@ -10,7 +10,7 @@ DEFAULT_FROM_EMAIL = "webmaster@example.test"
 MAILERS = {
     "default": {
         "BACKEND": "mailqueue.backends.queue.EmailBackend",
-        "OPTIONS": {"using": "smtp"},
+        "OPTIONS": {"using": "smtp", "ledger": None},
     },
     "smtp": {
         "BACKEND": "mailqueue.backends.smtp.EmailBackend",

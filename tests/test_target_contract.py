@@ -78,7 +78,10 @@ class TestAnymail(TargetContract):
 class TestQueue(TargetContract):
     """A queue mailer is a target, too: another one may hand its mail on."""
 
-    mailer = {"BACKEND": "mailqueue.backends.queue.EmailBackend", "OPTIONS": {"using": "end"}}
+    mailer = {
+        "BACKEND": "mailqueue.backends.queue.EmailBackend",
+        "OPTIONS": {"using": "end", "ledger": None},
+    }
 
     @pytest.fixture(autouse=True)
     def _broker(self) -> Iterator[None]:

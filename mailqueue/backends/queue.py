@@ -10,6 +10,7 @@ from mailqueue.backends.using import fault
 from mailqueue.enqueue import accept
 from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane
+from mailqueue.ledger.selection import default_level
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.options import QueueOptions
@@ -34,7 +35,7 @@ class EmailBackend(BaseEmailBackend):
         super().__init__(alias=alias, **options)
         self.fail_silently = fail_silently
         try:
-            self.lane = Lane.make(alias, QueueOptions.from_mailer(known))
+            self.lane = Lane.make(alias, QueueOptions.from_mailer(known, ledger=default_level()))
         except ValueError as error:
             raise InvalidMailer(str(error), alias=alias) from None
         here = {"OPTIONS": {"using": self.lane.options.using}}

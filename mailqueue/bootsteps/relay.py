@@ -2,6 +2,8 @@
 
 import logging
 import random
+import threading
+import time
 from typing import Any
 
 from celery import bootsteps
@@ -9,18 +11,26 @@ from celery.worker.consumer.tasks import Tasks
 from django.db import connections
 
 from mailqueue.ledger.selection import is_installed
-from mailqueue.relay import INTERVAL, purge, relay
+from mailqueue.relay import INTERVAL, limit, purge, relay
+
+PATIENCE = 60.0  # seconds until a round that hangs is left alone and another one is begun
 
 logger = logging.getLogger("mailqueue")
 
 
 class Relay(bootsteps.StartStopStep):
-    """The step of a worker's consumer that publishes what the database ledger has due."""
+    """The step of a worker's consumer that runs the relay now and then.
+
+    Each round has a thread of its own, so that a database that is silent neither stops the
+    worker's event loop nor its end.
+    """
 
     requires = (Tasks,)
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         self.timer: Any = None
+        self.round: threading.Thread | None = None
+        self.begun = 0.0
         super().__init__(consumer, **kwargs)
 
     def include_if(self, consumer: Any) -> bool:
@@ -29,17 +39,29 @@ class Relay(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         # Workers that start together should not look together.
         interval = INTERVAL * random.uniform(0.8, 1.2)  # noqa: S311 (no secret)
-        self.timer = consumer.timer.call_repeatedly(interval, publish_and_purge)
+        self.timer = consumer.timer.call_repeatedly(interval, self.begin)
 
     def stop(self, consumer: Any) -> None:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
+    def begin(self) -> None:
+        """Begin a round, unless one is still running and has not hung."""
+        running = self.round is not None and self.round.is_alive()
+        if running and time.monotonic() - self.begun < PATIENCE:
+            return
+        if running:
+            logger.error("The relay hangs: the database has not answered for %.0f s.", PATIENCE)
+        self.begun = time.monotonic()
+        self.round = threading.Thread(target=run, name="mailqueue-relay", daemon=True)
+        self.round.start()
 
-def publish_and_purge() -> None:
-    """Publish what is due and delete some of what is old; never raises."""
+
+def run() -> None:
+    """Run one round; never raises."""
     try:
+        limit(PATIENCE / 2)
         relay()
         purge()
     except Exception as error:  # noqa: BLE001 (a relay that stops is worse than any of its errors)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from celery import Celery
 from kombu import Exchange, Queue
 
-from mailqueue.broker.app import mail_app
+from mailqueue.broker.app import carrier, mail_app
 
 # A mail whose worker dies this many times is dead-lettered by RabbitMQ itself.
 DELIVERY_LIMIT = 10
@@ -13,6 +13,11 @@ DELIVERY_LIMIT = 10
 
 def is_rabbitmq(app: Celery) -> bool:
     return bool(app.connection_for_write().transport.driver_type == "amqp")
+
+
+def is_redis() -> bool:
+    """Tell whether Redis, or Valkey, carries the mail of this process."""
+    return carrier().connection_for_write().transport.driver_type == "redis"
 
 
 def mail_queue(name: str, *, quorum: bool) -> Queue:

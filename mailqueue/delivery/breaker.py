@@ -1,17 +1,17 @@
 """Whether a mailer may be tried now: freely, not before a time, or with one mail to see. Pure.
 
-A wrong password concerns every mail: trying each would lock the account and charge mails for what
-they cannot help. So the mailer pauses, and one mail probes it when the pause ends.
+A wrong password concerns every mail, and so does a relay that is down: trying each would lock the
+account, and charge mails for what they cannot help. So the mailer pauses, and one mail probes it
+when the pause ends.
 """
 
 import dataclasses
 from collections.abc import Iterable
 
-from mailqueue.outcome.outcome import Kind, Outcome
+from mailqueue.outcome.outcome import Outcome, is_mailers
 
 SHORTEST = 30.0
 LONGEST = 600.0
-PAUSING = {Kind.CONFIGURATION, Kind.RATE_LIMITED}
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -34,7 +34,7 @@ class Breaker:
         """Learn from the outcomes of one mail; return the one that starts a pause, if any."""
         pausing = None
         for outcome in outcomes:
-            if outcome.kind in PAUSING:
+            if is_mailers(outcome):
                 pausing = outcome
         if pausing is None:
             self.failures = 0

@@ -1,68 +1,80 @@
-"""The worker's half: hand messages to their target, and say what is left to do for each."""
+"""The worker's half: try envelopes once, and say what is left to do for each."""
 
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 
 from django.core.mail import EmailMessage
 
 from mailqueue.codec import Fetch, decode
-from mailqueue.delivery.connections import connections
+from mailqueue.codec.decode import refuse
+from mailqueue.delivery.breaker import Breaker
+from mailqueue.delivery.target import attempt
+from mailqueue.errors import DecodeError, TransientDeliveryError
 from mailqueue.lanes import Lane
-from mailqueue.outcome.outcome import Kind, Outcome, Outcomes, Stage
-from mailqueue.outcome.report import checked, counted, reports_outcomes
-from mailqueue.outcome.settlement import Settlement, settle
+from mailqueue.outcome.settlement import Settlement, given_up, postponed, settle
 from mailqueue.wire.envelope import Envelope
 
-Mail = tuple[EmailMessage, list[str]]  # with its recipients
+Mail = tuple[Envelope, EmailMessage]
 
-# Failures before a message is named concern the mailer; the rest of a batch would meet them too.
-MAILER_WIDE = {Stage.CONNECT, Stage.TLS, Stage.AUTH}
-
-# What was said of the reports of targets, (mailer, fault): once is enough for each process.
-faults_told: set[tuple[str, str]] = set()
+# By target. Each worker process learns for itself, at the price of one probe.
+breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
 
 logger = logging.getLogger("mailqueue")
 
 
 def deliver(
-    mails: Sequence[tuple[Envelope, EmailMessage]],
+    envelopes: Sequence[Envelope],
     lane: Lane,
     *,
+    may_go: Callable[[], bool] = lambda: True,
     clock: Callable[[], float] = time.time,
     random: Callable[[], float] = random.random,
 ) -> Iterator[Settlement]:
-    """Try each mail once through the mailer that the lane uses; yield a settlement for each."""
-    results = attempt(lane, [message for _, message in mails])
-    for (envelope, _), outcomes in zip(mails, results, strict=True):
-        yield settle(envelope, outcomes, policy=lane.options.retry, now=clock(), random=random)
+    """Try each mail once, as far as the state of the target allows; yield a settlement for each.
 
-
-def deliver_singly(
-    mails: Sequence[tuple[Envelope, EmailMessage]],
-    lane: Lane,
-    *,
-    hand_over: Callable[[Envelope], bool],
-    clock: Callable[[], float] = time.time,
-    random: Callable[[], float] = random.random,
-) -> Iterator[Settlement]:
-    """Try one after the other, each if `hand_over` still allows it; others get no settlement.
-
-    The settlement of one is taken before the next is handed over, so that a crash leaves at most
-    one mail of which nobody knows whether it was sent.
+    `may_go` is asked before each goes, and so is its ``expires_at``.
     """
-    failed: Outcome | None = None
-    for envelope, message in mails:
-        if failed is not None:
-            outcomes: Outcomes = dict.fromkeys(message.recipients(), failed)
-        elif hand_over(envelope):
-            [outcomes] = attempt(lane, [message])
-            failed = mailer_wide(outcomes)
+    mails: list[Mail] = []
+    for each in rebuilt(envelopes, lane, clock()):
+        if isinstance(each, Settlement):
+            yield each
         else:
+            mails.append(each)
+    breaker = breakers[lane.options.using]
+    while mails and (allowed := breaker.allowance(clock())) != 0:
+        now, mails = mails[:allowed], mails[allowed or len(mails) :]
+
+        def ready(index: int, now: Sequence[Mail] = now) -> bool:
+            return may_go() and not is_expired(now[index][0], clock())
+
+        outcomes_of_each = attempt(lane, [message for _, message in now], may_go=ready)
+        for (envelope, _), outcomes in zip(now, outcomes_of_each, strict=True):
+            if cause := breaker.note(outcomes.values(), clock()):
+                logger.error("Mailer %r pauses: %s.", lane.options.using, cause.reason)
+            yield settle(envelope, outcomes, policy=lane.options.retry, now=clock(), random=random)
+    for envelope, _ in mails:
+        yield waiting(envelope, lane, breaker.paused_until, clock())
+
+
+def rebuilt(envelopes: Sequence[Envelope], lane: Lane, now: float) -> Iterator[Mail | Settlement]:
+    """Yield the message of each envelope, or the settlement of one that is not to be tried."""
+    store = lane.store()
+    fetch: Fetch = store.fetch if store else refuse
+    for envelope in envelopes:
+        if is_expired(envelope, now):
+            yield given_up(envelope, "expired")
             continue
-        yield settle(envelope, outcomes, policy=lane.options.retry, now=clock(), random=random)
+        try:
+            yield envelope, rebuild(envelope, fetch)
+        except DecodeError as error:
+            yield given_up(envelope, f"undecodable: {type(error).__name__}")
+        except TransientDeliveryError:  # the storage of its attachments cannot be asked
+            yield waiting(envelope, lane, now + lane.options.retry.schedule[0], now)
+        except Exception as error:  # noqa: BLE001 (MemoryError, RecursionError: that mail alone)
+            yield given_up(envelope, f"internal error: {type(error).__name__}")
 
 
 def rebuild(envelope: Envelope, fetch: Fetch) -> EmailMessage:
@@ -70,90 +82,20 @@ def rebuild(envelope: Envelope, fetch: Fetch) -> EmailMessage:
 
     Raises `DecodeError`, and `TransientDeliveryError` when a content cannot be fetched now.
     """
-    return addressed(decode(envelope.message, fetch=fetch), envelope.recipients)
-
-
-def addressed(message: EmailMessage, recipients: Sequence[str] | None) -> EmailMessage:
-    """Limit the envelope recipients of a message; its headers stay as they were."""
-    if recipients is not None:
+    message = decode(envelope.message, fetch=fetch)
+    if (recipients := envelope.recipients) is not None:
+        # The headers stay as they were.
         message.recipients = lambda: list(recipients)  # type: ignore[method-assign]
     return message
 
 
-def attempt(lane: Lane, messages: Sequence[EmailMessage]) -> Iterator[Outcomes]:
-    """Hand the messages to the target; yield what became of each, per recipient."""
-    # Asked before: a target may change the messages that it is given.
-    mails = [(message, message.recipients()) for message in messages]
-    reported: list[object] = []
-    error: Exception | None = None
-    try:
-        with connections.use(lane.options.using) as target:
-            reporting = reports_outcomes(target)
-            if reporting:
-                for outcomes in reports(target.deliver(messages), limit=len(messages) + 1):
-                    reported.append(outcomes)  # one by one: what was told before an error counts
-    except Exception as raised:  # noqa: BLE001 (classify knows them all; unknown ones are retried)
-        error, reporting = raised, True
-    if reporting:
-        yield from completed(lane, mails, reported, error)
-    else:
-        yield from attempt_singly(lane, mails)
+def waiting(envelope: Envelope, lane: Lane, due_at: float, now: float) -> Settlement:
+    """Return the settlement of a mail that waits at no charge, if it is not too old for that."""
+    if now > envelope.queued_at + lane.options.retry.max_age:
+        return given_up(envelope, "too old: it waited for its mailer")
+    return postponed(envelope, due_at)
 
 
-def reports(told: object, *, limit: int) -> Iterable[object]:
-    """Return what a target told, message by message; nothing if that is no such thing."""
-    if isinstance(told, Mapping | str | bytes) or not isinstance(told, Iterable):
-        return ()
-    return islice(told, limit)
-
-
-def completed(
-    lane: Lane, mails: Sequence[Mail], reported: Sequence[object], error: Exception | None
-) -> Iterator[Outcomes]:
-    """Yield an outcome for each recipient of each mail, whatever the target told."""
-    if len(reported) > len(mails):
-        tell_fault(lane.options.using, "more messages than it was given")
-    for index, (message, recipients) in enumerate(mails):
-        if index >= len(reported) and error is not None:
-            yield lane.classify(error, recipients, message)
-            continue
-        told = reported[index] if index < len(reported) else None
-        outcomes, fault = checked(told, recipients)
-        if fault:
-            tell_fault(lane.options.using, fault)
-        yield outcomes
-
-
-def tell_fault(using: str, fault: str) -> None:
-    if (using, fault) not in faults_told:
-        faults_told.add((using, fault))
-        logger.error("The target of mailer %r reports wrongly: %s.", using, fault)
-
-
-def attempt_singly(lane: Lane, mails: Sequence[Mail]) -> Iterator[Outcomes]:
-    """Hand one message after the other to a target that offers `send_messages()` alone."""
-    failed: Outcome | None = None
-    for message, recipients in mails:
-        if failed is None:
-            outcomes = attempt_one(lane, message, recipients)
-            failed = mailer_wide(outcomes)
-        else:
-            outcomes = dict.fromkeys(recipients, failed)
-        yield outcomes
-
-
-def attempt_one(lane: Lane, message: EmailMessage, recipients: Sequence[str]) -> Outcomes:
-    """Hand one message to such a target; what it raises is an outcome."""
-    try:
-        with connections.use(lane.options.using) as target:
-            return counted(target.send_messages([message]), recipients, message)
-    except Exception as error:  # noqa: BLE001
-        return lane.classify(error, recipients, message)
-
-
-def mailer_wide(outcomes: Outcomes) -> Outcome | None:
-    """Return the failure that is the mailer's own, if that is what this attempt ended with."""
-    for outcome in outcomes.values():
-        if outcome.kind is Kind.CONFIGURATION or outcome.stage in MAILER_WIDE:
-            return outcome
-    return None
+def is_expired(envelope: Envelope, now: float) -> bool:
+    """Tell whether the mail is not to be sent any more."""
+    return envelope.expires_at is not None and envelope.expires_at <= now

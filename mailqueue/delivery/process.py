@@ -1,168 +1,112 @@
-"""A batch in a worker's hands: read, claim, deliver what is due, conclude each."""
+"""A batch of the broker in a worker's hands: read it, deliver what is due, follow up on each."""
 
 import json
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from django.core.mail import EmailMessage
-from django.db import close_old_connections
+from django.db import Error
 
-from mailqueue.codec.decode import refuse
-from mailqueue.delivery.breaker import Breaker
-from mailqueue.delivery.deliver import deliver, deliver_singly, rebuild
-from mailqueue.delivery.follow_up import (
-    announce,
-    bury_unread,
-    follow_up,
-    publish_again,
-)
-from mailqueue.errors import DecodeError, LedgerError, TransientDeliveryError
-from mailqueue.lanes import Lane, lane_of
-from mailqueue.ledger.interface import Claim, Ledger
+from mailqueue.broker.publish import publish
+from mailqueue.delivery.deliver import deliver
+from mailqueue.delivery.follow_up import announce, bury_unread, follow_up, persist, publish_again
+from mailqueue.errors import DecodeError
+from mailqueue.lanes import Lane, lane_of, lanes
 from mailqueue.mail.exceptions import InvalidMailer
-from mailqueue.outcome.outcome import Kind
-from mailqueue.outcome.settlement import Dead, Settlement, given_up, postponed
+from mailqueue.outcome.retry import MINUTE, RetryPolicy
 from mailqueue.wire.envelope import Envelope, unpack
-from mailqueue.wire.reference import Reference, is_reference, resolve
 from mailqueue.wire.signature import worker_keys
 
-Item = Envelope | Reference
-Claimed = tuple[Claim, EmailMessage]
+# What wave 1 of the ledger had on the broker in place of an envelope; the mail is in the table.
+REFERENCE = "1.ref."
+PAUSE = MINUTE  # seconds until what this worker cannot do is tried again, by any worker
 
-# What was sent and is not marked is sent again: worth some seconds of waiting.
-MARK_PAUSES = (0.1, 1.0, 5.0, 10.0)
-
-# By target. Each worker process learns for itself, at the price of one probe.
-breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
+# Mailers of which mail came that this worker does not have; each is told once.
+strangers_told: set[str] = set()
 
 logger = logging.getLogger("mailqueue")
 
 
-def process(batch: str) -> None:
-    groups: defaultdict[tuple[str, bool], dict[str, Item]] = defaultdict(dict)
-    for text, item in readable(batch):
-        groups[item.mailer, isinstance(item, Reference)][text] = item
-    for (mailer, kept), items in groups.items():
+def process(batch: str, *, queue: str) -> None:
+    """Deliver the batch that came by a queue; by the end nothing of it is left to do here."""
+    groups: defaultdict[str, dict[str, Envelope]] = defaultdict(dict)
+    for text, envelope in readable(batch):
+        groups[envelope.mailer][text] = envelope
+    for mailer, envelopes in groups.items():
         try:
             lane = lane_of(mailer)
-            # What is kept already stays so, whichever level its mailer has now.
-            ledger = lane.kept() if kept else lane.ledger
-        except (InvalidMailer, ValueError) as error:
-            without_lane(items, error)
+        except InvalidMailer:
+            wait_for_lane(envelopes, mailer, queue)
         else:
-            process_lane(list(items.values()), lane, ledger)
+            process_lane(envelopes, lane)
 
 
-def readable(batch: str) -> Iterator[tuple[str, Item]]:
+def readable(batch: str) -> Iterator[tuple[str, Envelope]]:
     """Yield the texts of a batch and what they hold; what none can read becomes a dead letter."""
     try:
         texts = json.loads(batch)
-    except (TypeError, ValueError):
-        texts = [batch]
+    except (TypeError, ValueError, RecursionError):
+        texts = None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        bury_unread(batch, "undecodable: DecodeError")
+        return
+    if any(text.startswith(REFERENCE) for text in texts):
+        ring_for_all()
     keys = worker_keys()
-    for text in texts if isinstance(texts, list) else [batch]:
+    for text in texts:
+        if text.startswith(REFERENCE):
+            continue
         try:
-            yield text, resolve(text, keys) if is_reference(text) else unpack(text, keys)
+            yield text, unpack(text, keys)
         except DecodeError as error:
             bury_unread(text, f"undecodable: {type(error).__name__}")
 
 
-def without_lane(items: Mapping[str, Item], error: Exception) -> None:
-    """Make dead letters of what this worker has no mailer for; what is kept stays there."""
-    for text, item in items.items():
-        if isinstance(item, Envelope):
-            bury_unread(text, "unknown mailer", item)
+def ring_for_all() -> None:
+    """Ring for every lane that has a ledger."""
+    for lane in lanes().values():
+        if lane.ledger is not None:
+            lane.ring()
+
+
+def wait_for_lane(envelopes: Mapping[str, Envelope], mailer: str, queue: str) -> None:
+    """Give signed mail of a mailer that this worker does not have to the workers that have it."""
+    if mailer not in strangers_told:
+        strangers_told.add(mailer)
+        logger.error("Mail of mailer %r waits: MAILERS here has no such queue mailer.", mailer)
+    for text, envelope in envelopes.items():
+        if time.time() > envelope.queued_at + RetryPolicy().max_age:
+            bury_unread(text, "unknown mailer", envelope)
         else:
-            logger.error("Mail %s: left in the ledger, %s.", item.id, type(error).__name__)
+            persist(lambda text=text: publish([text], queue=queue, countdown=PAUSE))  # type: ignore[misc]
 
 
-def process_lane(items: Sequence[Item], lane: Lane, ledger: Ledger) -> None:
-    ready: list[Claimed] = []
-    store = lane.store()
-    fetch = store.fetch if store else refuse
-    now = time.time()
-    for claim in ledger.claim(items if ledger.durable else list(due_now(items, lane))):
-        envelope = claim.envelope
-        if claim.wait:
-            publish_again(envelope, lane, claim.wait)
-            continue
-        if claim.doomed:
-            settlement = given_up(envelope, claim.doomed, Kind.AMBIGUOUS)
-        elif envelope.expires_at is not None and envelope.expires_at <= now:
-            settlement = given_up(envelope, "expired")
-        else:
-            try:
-                ready.append((claim, rebuild(envelope, fetch)))
-                continue
-            except DecodeError as error:
-                settlement = given_up(envelope, f"undecodable: {type(error).__name__}")
-            except TransientDeliveryError:
-                settlement = postponed(envelope, now + lane.options.retry.schedule[0])
-        conclude(claim, settlement, lane, ledger)
-    deliver_ready(ready, lane, ledger)
-
-
-def due_now(items: Sequence[Item], lane: Lane) -> Iterator[Item]:
-    """Yield what may be delivered now; the rest goes back to the broker for as long as it takes."""
-    now = time.time()
-    for item in items:
-        wait = (item.due_at or 0.0) - now if isinstance(item, Envelope) else 0.0
-        if isinstance(item, Envelope) and wait > 0:
-            publish_again(item, lane, wait)
-        else:
-            yield item
-
-
-def deliver_ready(mails: Sequence[Claimed], lane: Lane, ledger: Ledger) -> None:
-    """Deliver as many as the state of the target allows; the rest waits, at no charge."""
-    using = lane.options.using
-    breaker = breakers[using]
-    while mails and (allowed := breaker.allowance(time.time())) != 0:
-        now, mails = mails[:allowed], mails[allowed or len(mails) :]
-        for claim, settlement in attempts(now, lane, ledger):
-            conclude(claim, settlement, lane, ledger)
-            if cause := breaker.note(settlement.outcomes.values(), time.time()):
-                logger.error("Mailer %r pauses: %s.", using, cause.reason)
-    for claim, _ in mails:
-        conclude(claim, postponed(claim.envelope, breaker.paused_until), lane, ledger)
-
-
-def attempts(
-    mails: Sequence[Claimed], lane: Lane, ledger: Ledger
-) -> Iterator[tuple[Claim, Settlement]]:
-    """Deliver mails; those whose claim was lost meanwhile are left out."""
-    pairs = [(claim.envelope, message) for claim, message in mails]
-    if not ledger.singly:
-        yield from zip([claim for claim, _ in mails], deliver(pairs, lane), strict=True)
+def process_lane(envelopes: Mapping[str, Envelope], lane: Lane) -> None:
+    """Deliver what is due; the rest goes back to the broker for as long as it takes."""
+    if lane.ledger is not None and keep(envelopes, lane):
         return
-    of = {claim.envelope.id: claim for claim, _ in mails}
-
-    def hand_over(envelope: Envelope) -> bool:
-        return ledger.hand_over(of[envelope.id])
-
-    for settlement in deliver_singly(pairs, lane, hand_over=hand_over):
-        yield of[settlement.envelope.id], settlement
-
-
-def conclude(claim: Claim, settlement: Settlement, lane: Lane, ledger: Ledger) -> None:
-    """Keep what is left to do, the next attempt first; then tell what happened."""
-    if not ledger.durable:
+    now = time.time()
+    due = []
+    for envelope in envelopes.values():
+        if (wait := (envelope.due_at or 0.0) - now) > 0:
+            publish_again(envelope, lane, wait)
+        else:
+            due.append(envelope)
+    for settlement in deliver(due, lane):
         follow_up(settlement, lane)
-    dead = finish(claim, settlement, ledger)
-    if dead is None:
-        logger.warning("Mail %s: another worker has it.", claim.envelope.id)
+        announce(settlement, ())
+
+
+def keep(envelopes: Mapping[str, Envelope], lane: Lane) -> bool:
+    """Write mail from before the ledger was switched on into it; False if it cannot be asked."""
+    assert lane.ledger is not None  # noqa: S101 (its only caller)
+    try:
+        lane.ledger.record([(envelope, text) for text, envelope in envelopes.items()])
+    except Error as error:
+        logger.error("The ledger cannot be asked: %s. The mail waits.", type(error).__name__)
+        for envelope in envelopes.values():
+            publish_again(envelope, lane, PAUSE)
     else:
-        announce(settlement, dead if ledger.durable else ())
-
-
-def finish(claim: Claim, settlement: Settlement, ledger: Ledger) -> Sequence[Dead] | None:
-    """Mark the outcome, also if the store needs to be asked more than once."""
-    for pause in MARK_PAUSES:
-        try:
-            return ledger.finish(claim, settlement)
-        except LedgerError:
-            close_old_connections()
-            time.sleep(pause)
-    return ledger.finish(claim, settlement)
+        lane.ring()
+    return True

@@ -1,5 +1,11 @@
-"""The ledger: who may deliver a mail now, and what became of it.
+"""The ledger: mails as rows, who may deliver one now, and what became of it.
 
-Two levels stand behind one interface (`interface.Ledger`). ``"cache"`` suppresses repeats;
-``"database"`` is the Django app ``mailqueue.ledger`` and keeps the mails themselves.
+It is the Django app ``mailqueue.ledger``. Where it is not installed, the broker alone keeps mail.
+
+database     record, claim, finish: each a method of `DatabaseLedger`
+claims       what a worker holds
+transitions  what a row says after each step
+taking       rows so that no two workers get the same one
+clock        the database's time
+selection    which ledger a mailer has
 """

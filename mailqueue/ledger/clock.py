@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.db import connections
 from django.db.models import DateTimeField, Expression, FloatField, Func, Value
 
 TEMPLATES = {
@@ -34,3 +35,21 @@ class Clock(Func):
             zone="" if settings.USE_TZ else ", 'localtime'",
         )
         return super().as_sql(compiler, connection, template=template, **extra)
+
+
+def limit_statements(alias: str, seconds: float) -> None:
+    """Let a database end what this thread asks it for longer than that.
+
+    PostgreSQL and MariaDB end it; MySQL ends what reads, SQLite has a timeout of its own for locks.
+    """
+    connection = connections[alias]
+    if connection.vendor == "postgresql":
+        statement = f"SET statement_timeout = {int(seconds * 1000)}"
+    elif connection.vendor == "mysql" and connection.mysql_is_mariadb:  # type: ignore[attr-defined]
+        statement = f"SET max_statement_time = {seconds:.0f}"
+    elif connection.vendor == "mysql":
+        statement = f"SET max_execution_time = {int(seconds * 1000)}"
+    else:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(statement)

@@ -1,174 +1,232 @@
-"""The database level: the mails are rows, written in the caller's transaction."""
+"""The mails as rows, written in the caller's transaction, claimed by workers window by window."""
 
 import dataclasses
+import logging
 import time
-from collections.abc import Collection, Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
 from django.db import Error, router, transaction
-from django.db.models import F, Min, Q, QuerySet, Value
-from django.db.models.functions import Least, Power
+from django.db.models import F, Min, QuerySet
 from django.utils.timezone import is_aware, make_aware
 
-from mailqueue import signals
 from mailqueue.errors import DecodeError
+from mailqueue.ledger.claims import Claim, asking, doom
 from mailqueue.ledger.clock import Clock
-from mailqueue.ledger.interface import Claim, Due, DurableLedger, asking, doom
 from mailqueue.ledger.models import UNFINISHED, Entry, State
-from mailqueue.ledger.taking import take
-from mailqueue.ledger.transitions import after, apart, chunks, dead_entry, new_entry
+from mailqueue.ledger.taking import Candidate, take
+from mailqueue.ledger.transitions import (
+    after,
+    apart,
+    chunks,
+    dead_entry,
+    is_sent,
+    new_entry,
+    sent,
+)
 from mailqueue.options import QueueOptions
 from mailqueue.outcome.settlement import Dead, Settlement
 from mailqueue.wire.envelope import Envelope, pack, unpack
-from mailqueue.wire.reference import Reference
 from mailqueue.wire.signature import Keys, worker_keys
 
-# Seconds until what was published counts as lost by the broker. Doubled each time, since a long
-# queue looks the same: GRACE * 2 ** MOST_DOUBLINGS is about an hour.
-GRACE = 60.0
-MOST_DOUBLINGS = 6
-
 INSERT_SIZE = 4 * 2**20  # of payload in one INSERT; MariaDB takes 16 MiB unless told otherwise
+WINDOW_SIZE = 8 * 2**20  # of payload in one claim: a window is in the memory of a worker
+UNREADABLE_PAUSE = 600.0  # seconds until a row that this worker could not open is due again
+
+logger = logging.getLogger("mailqueue")
 
 
-away = asking(Error)
+class DatabaseLedger:
+    """The mails of one mailer in the table; all times are those of the database's clock."""
 
-
-class DatabaseLedger(DurableLedger):
-    """Keeps mails in the table; options and keys are of the mailer whose mails it is asked for."""
-
-    def __init__(self, options: QueueOptions, keys: Keys) -> None:
+    def __init__(self, mailer: str, options: QueueOptions, keys: Keys) -> None:
+        self.mailer = mailer
         self.options = options
         self.keys = keys
         self.database = router.db_for_write(Entry)
         self.entries = Entry.objects.using(self.database)
 
-    def record(self, envelopes: Sequence[tuple[Envelope, str]]) -> list[str]:
+    # What the sender does.
+
+    def record(self, envelopes: Sequence[tuple[Envelope, str]]) -> None:
+        """Keep envelopes with their packed text, all or none; a known id is left as it is."""
         now = time.time()
-        entries = [new_entry(each, text, now=now, grace=GRACE) for each, text in envelopes]
-        for chunk in chunks(entries, INSERT_SIZE):
-            # Whoever inserted the same id before has kept it, and that is what is wanted.
-            self.entries.bulk_create(chunk, ignore_conflicts=True, batch_size=100)
-        return [entry.id for entry in entries if entry.state == State.QUEUED]
+        age = self.options.retry.max_age
+        entries = [new_entry(each, text, now=now, max_age=age) for each, text in envelopes]
+        with transaction.atomic(using=self.database):
+            for chunk in chunks(entries, INSERT_SIZE):
+                self.entries.bulk_create(chunk, ignore_conflicts=True, batch_size=100)
 
     def known(self, ids: Collection[str]) -> set[str]:
+        """Return those of the ids that are kept, finished or not."""
         return set(self.entries.filter(pk__in=ids).values_list("pk", flat=True))
 
-    @away
-    def claim(self, items: Sequence[Envelope | Reference]) -> list[Claim]:
-        # Envelopes were queued before the ledger was switched on: from now on it keeps them.
-        self.record([(item, pack(item, self.keys)) for item in items if isinstance(item, Envelope)])
-        free = Q(state=State.QUEUED) | Q(state=State.SENDING, due_at__lte=Clock())
-        rows = take(
-            self.entries.filter(free, pk__in=[item.id for item in items]),
-            limit=len(items),
-            state=State.SENDING,
-            due_at=Clock(self.options.lease),
-            attempts=F("attempts") + 1,
-            claims=F("claims") + 1,
-            published=0,
-        )
-        return [claim for row in rows if (claim := self.read(row))]
+    # What a worker does; all of it raises `LedgerError` when the database cannot be asked.
 
-    def read(self, row: Entry) -> Claim | None:
-        """Return the claim of a row that was taken; one that cannot be read becomes dead."""
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Do what is inside in one transaction; the first thing in it must be to write."""
+        with asking(Error), transaction.atomic(using=self.database):
+            yield
+
+    def claim(self, *, limit: int, outlived: bool = False) -> list[Claim]:
+        """Claim at most so many of the mails that are due, first due first.
+
+        A mail whose last worker died comes alone. `outlived` takes those only whose time is over.
+        """
+        with asking(Error):
+            due = self.entries.filter(mailer=self.mailer, due_at__lte=Clock())
+            rows = take(
+                due.filter(give_up_at__lte=Clock()) if outlived else due,
+                limit=limit,
+                choose=window,
+                state=State.SENDING,
+                due_at=Clock(self.options.lease),
+                handed=F("handed") + 1,
+            )
+            return [claim for row in rows if (claim := self._read(row))]
+
+    def finish(self, results: Sequence[tuple[Claim, Settlement]]) -> list[Sequence[Dead] | None]:
+        """Note what became of claims.
+
+        Returns for each the dead letters under the ids by which they are known from now on; None
+        if the claim was lost, and with it the say.
+        """
+        with asking(Error):
+            whole = [claim.envelope.id for claim, settlement in results if is_sent(settlement)]
+            if whole:
+                # Sent is sent, also when the lease had ended: whoever has it now need not.
+                self._unfinished(whole).update(**sent(self.options.keep_sent))
+            return [
+                () if is_sent(settlement) else self._finish_one(claim, settlement)
+                for claim, settlement in results
+            ]
+
+    def release(self, claims: Sequence[Claim], *, in_doubt: bool) -> None:
+        """Give back claims before the end of their lease; `in_doubt`: they may have been sent."""
+        with asking(Error):
+            for claim in claims:
+                handed = claim.handed + in_doubt
+                self._sending([claim.envelope.id], claim.fence).update(
+                    state=State.QUEUED, due_at=Clock(), handed=handed
+                )
+
+    # What the timer does.
+
+    def is_due(self) -> bool:
+        """Tell whether a mail of this mailer may be claimed now."""
+        return self.entries.filter(mailer=self.mailer, due_at__lte=Clock()).exists()
+
+    def strangers(self, mailers: Collection[str]) -> list[str]:
+        """Return mailers that none of these is and that have mails which are due."""
+        due = self.entries.filter(due_at__lte=Clock()).exclude(mailer__in=mailers)
+        return list(due.order_by("mailer").values_list("mailer", flat=True).distinct()[:100])
+
+    def purge(self, *, limit: int) -> int:
+        """Delete at most so many mails that were kept long enough; return how many."""
+        old = self.entries.filter(purge_at__lte=Clock()).order_by("purge_at")
+        ids = list(old.values_list("pk", flat=True)[:limit])
+        return self.entries.filter(pk__in=ids).delete()[0]
+
+    # What people do.
+
+    def cancel(self, id: str) -> bool:  # noqa: A002
+        """Cancel a mail that no target has been handed; False if it is too late."""
+        changes: dict[str, Any] = {"state": State.CANCELLED, "payload": "", "due_at": None}
+        ends: dict[str, Any] = {"finished_at": Clock(), "purge_at": Clock(self.options.keep_sent)}
+        return bool(self._unfinished([id]).filter(handed=0).update(**changes, **ends))
+
+    def dead(self) -> QuerySet[Entry]:
+        """Return the dead letters of all mailers."""
+        return self.entries.filter(state=State.DEAD)
+
+    def requeue(self, ids: Sequence[str]) -> int:
+        """Queue dead letters anew, as if never tried; return how many there were."""
+        fresh: dict[str, Any] = {"attempts": 0, "handed": 0, "finished_at": None}
+        again = {"due_at": Clock(), "give_up_at": Clock(self.options.retry.max_age)}
+        return self.dead().filter(pk__in=ids).update(state=State.QUEUED, **again, **fresh)
+
+    def oldest(self) -> datetime | None:
+        """Return when the oldest mail was queued whose content may still be needed."""
+        needed = self.entries.filter(state__in=[*UNFINISHED, State.DEAD])
+        found: datetime | None = needed.aggregate(oldest=Min("queued_at"))["oldest"]
+        return found if found is None or is_aware(found) else make_aware(found)
+
+    def _read(self, row: Entry) -> Claim | None:
+        """Return the claim of a row that was taken; what cannot be opened here is given back."""
+        handed = row.handed - 1
         try:
             envelope = unpack(row.payload, worker_keys())
             if envelope.id != row.pk:
                 raise DecodeError("the payload belongs to another mail")
         except DecodeError as error:
-            reason = f"undecodable: {type(error).__name__}"
-            self.bury_unread(row, reason)
+            self._sending([row.pk], row.fence).update(
+                state=State.QUEUED, due_at=Clock(UNREADABLE_PAUSE), handed=handed
+            )
+            logger.error(
+                "Mail %s of mailer %r cannot be opened by this worker (%s) and waits. "
+                "Is SECRET_KEY, and are the encryption keys, those of the sender?",
+                *(row.pk, row.mailer, type(error).__name__),
+            )
             return None
         most = self.options.retry.max_ambiguous
+        queued_at = envelope.queued_at
+        if row.give_up_at is not None:  # one that was queued anew is young again
+            queued_at = max(queued_at, row.give_up_at.timestamp() - self.options.retry.max_age)
         return Claim(
             envelope=dataclasses.replace(
                 envelope,
-                attempts=row.attempts - 1,
+                attempts=row.attempts,
+                queued_at=queued_at,
                 due_at=None,
-                resent=0 < row.handed >= most,
+                resent=0 < handed >= most,
             ),
             fence=row.fence,
-            handed=row.handed,
-            doomed=doom(claims=row.claims, handed=row.handed, most_handed=most),
+            handed=handed,
+            doomed=doom(handed=handed, most=most),
         )
 
-    @away
-    def hand_over(self, claim: Claim) -> bool:
-        still_mine = self.mine(claim).filter(due_at__gt=Clock())
-        lease = Clock(self.options.lease)
-        return bool(still_mine.update(due_at=lease, handed=F("handed") + 1))
-
-    @away
-    def finish(self, claim: Claim, settlement: Settlement) -> Sequence[Dead] | None:
+    def _finish_one(self, claim: Claim, settlement: Settlement) -> Sequence[Dead] | None:
         changes = after(claim, settlement, now=time.time(), keep_sent=self.options.keep_sent)
         whole = changes["state"] == State.DEAD  # not only some of its recipients
         left = settlement.dead[0].envelope if whole else settlement.again
         if left is not None and len(left.recipients or ()) < len(settlement.outcomes):
             changes["payload"] = pack(left, self.keys)
+            changes["size"] = len(changes["payload"])
         letters = [apart(dead) for dead in settlement.dead[whole:]]
         origin = claim.envelope.id
         rows = [dead_entry(dead, pack(dead.envelope, self.keys), origin) for dead in letters]
-        with transaction.atomic(using=self.database) if rows else nullcontext():
-            if not self.mine(claim).update(**changes):
-                # Sent is sent, also when the lease had ended: whoever has it now need not.
-                sent = changes["state"] == State.SENT
-                if not sent or not self.unfinished([claim.envelope.id]).update(**changes):
+        around = transaction.atomic(using=self.database, savepoint=False)
+        with around if rows else nullcontext():
+            if not self._sending([origin], claim.fence).update(**changes):
+                was_sent = changes["state"] == State.SENT
+                if not was_sent or not self._unfinished([origin]).update(**changes):
                     return None
             if rows:
                 self.entries.bulk_create(rows, ignore_conflicts=True)
         return (*settlement.dead[:whole], *letters)
 
-    def bury_unread(self, row: Entry, reason: str) -> None:
-        """Make a row dead whose payload is no envelope; the payload stays as it is."""
-        changes: dict[str, Any] = {"state": State.DEAD, "due_at": None, "reason": reason}
-        self.entries.filter(pk=row.pk, fence=row.fence).update(finished_at=Clock(), **changes)
-        signals.tell_dead(mailer=row.mailer, id=row.pk, origin=row.origin or row.pk, reason=reason)
+    def _sending(self, ids: Collection[str], fence: str) -> QuerySet[Entry]:
+        return self.entries.filter(pk__in=ids, fence=fence, state=State.SENDING)
 
-    def mine(self, claim: Claim) -> QuerySet[Entry]:
-        return self.entries.filter(pk=claim.envelope.id, fence=claim.fence, state=State.SENDING)
-
-    def unfinished(self, ids: Collection[str]) -> QuerySet[Entry]:
+    def _unfinished(self, ids: Collection[str]) -> QuerySet[Entry]:
         return self.entries.filter(pk__in=ids, state__in=UNFINISHED)
 
-    def due(self, mailers: Collection[str], *, limit: int) -> list[Due]:
-        grace = Value(GRACE) * Power(Value(2.0), F("published"))
-        rows = take(
-            self.entries.filter(due_at__lte=Clock(), mailer__in=mailers),
-            limit=limit,
-            state=State.QUEUED,
-            due_at=Clock(grace),
-            published=Least(F("published") + 1, Value(MOST_DOUBLINGS)),
-        )
-        return [Due(id=row.pk, mailer=row.mailer, alone=row.claims > 0) for row in rows]
 
-    def not_published(self, ids: Sequence[str]) -> None:
-        self.entries.filter(pk__in=ids, state=State.QUEUED).update(due_at=Clock(), published=0)
+def window(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """Choose what a worker takes at once: not too much for its memory.
 
-    def cancel(self, id: str) -> bool:  # noqa: A002
-        changes: dict[str, Any] = {"state": State.CANCELLED, "payload": "", "due_at": None}
-        ends: dict[str, Any] = {"finished_at": Clock(), "purge_at": Clock(self.options.keep_sent)}
-        return bool(self.unfinished([id]).filter(handed=0).update(**changes, **ends))
-
-    def dead(self) -> QuerySet[Entry]:
-        return self.entries.filter(state=State.DEAD)
-
-    def requeue(self, ids: Sequence[str]) -> int:
-        fresh = dict.fromkeys(("attempts", "published", "claims", "handed"), 0)
-        return (
-            self.dead()
-            .filter(pk__in=ids)
-            .update(state=State.QUEUED, due_at=Clock(), finished_at=None, **fresh)
-        )
-
-    def oldest(self) -> datetime | None:
-        needed = self.entries.filter(state__in=[*UNFINISHED, State.DEAD])
-        found: datetime | None = needed.aggregate(oldest=Min("queued_at"))["oldest"]
-        return found if found is None or is_aware(found) else make_aware(found)
-
-    def purge(self, *, limit: int) -> int:
-        old = self.entries.filter(purge_at__lte=Clock()).order_by("purge_at")
-        ids = list(old.values_list("pk", flat=True)[:limit])
-        return self.entries.filter(pk__in=ids).delete()[0]
+    What may have killed its last worker does not take others along.
+    """
+    if candidates and candidates[0].handed:
+        return candidates[:1]
+    chosen: list[Candidate] = []
+    room = WINDOW_SIZE
+    for each in candidates:
+        if each.handed or (chosen and each.size > room):
+            break
+        chosen.append(each)
+        room -= each.size
+    return chosen

@@ -1,16 +1,24 @@
-"""The one table of the database level."""
+"""The one table of the ledger.
+
+                    claim            outcome
+    record --> queued ------> sending ------> sent | dead
+                 ^  ^           |   |
+                 |  |  released |   | to be tried again
+                 |  +-----------+   v
+                 +-------------- deferred         cancelled <-- queued | deferred
+                      due
+
+A row is due when its ``due_at`` has come, whatever it waits for: a first attempt, the next one,
+its ``send_at``, or the end of a lease whose worker died. dead --> queued by requeue.
+"""
 
 from django.db import models
 
 
 class State(models.TextChoices):
-    """Where a mail is.
+    """Where a mail is."""
 
-    queued -> sending -> sent | deferred -> queued ... | dead | cancelled; dead -> queued.
-    `docs/explanation/architecture.md` draws it, with the methods that lead from one to the next.
-    """
-
-    QUEUED = "queued"  # published, or about to be
+    QUEUED = "queued"  # may be claimed from due_at on
     SENDING = "sending"  # claimed by a worker until due_at
     DEFERRED = "deferred"  # waits until due_at
     SENT = "sent"
@@ -29,17 +37,16 @@ class Entry(models.Model):
     state = models.CharField(max_length=10, choices=State.choices)
     # The packed envelope: signed, encrypted if there are keys. Empty once it is not needed.
     payload = models.TextField(blank=True)
+    size = models.PositiveIntegerField(default=0)  # characters of the payload
     queued_at = models.DateTimeField()
-    # Publish again if not finished by then: one time for lost publishes, retries, dead workers.
-    due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    give_up_at = models.DateTimeField(null=True, blank=True)  # not tried after that
+    due_at = models.DateTimeField(null=True, blank=True)  # None: finished
     finished_at = models.DateTimeField(null=True, blank=True)
     purge_at = models.DateTimeField(null=True, blank=True, db_index=True)
     # Names the last claim; whoever holds an older one has lost it.
     fence = models.CharField(max_length=32, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)  # charged, the present one included
-    published = models.PositiveSmallIntegerField(default=0)  # again, since the last claim
-    claims = models.PositiveSmallIntegerField(default=0)  # since the last outcome
-    handed = models.PositiveSmallIntegerField(default=0)  # to a target, with unknown outcome
+    attempts = models.PositiveSmallIntegerField(default=0)  # charged
+    handed = models.PositiveSmallIntegerField(default=0)  # claims without a known outcome
     # Of recipients that died apart from the others: the id of the mail that was queued.
     origin = models.CharField(max_length=64, blank=True)
     # The last outcome that was not success.
@@ -51,6 +58,7 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name = "mail"
+        indexes = [models.Index(fields=["mailer", "due_at"], name="mailqueue_due")]
 
     def __str__(self) -> str:
         return self.id

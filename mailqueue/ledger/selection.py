@@ -1,38 +1,37 @@
-"""Which ledger a mailer's options ask for."""
+"""Which ledger a mailer has."""
+
+from typing import TYPE_CHECKING, Literal
 
 from django.apps import apps
-from django.core.cache import InvalidCacheBackendError, caches
 
-from mailqueue.expectations import unexpected
-from mailqueue.ledger.interface import DurableLedger, Ledger, NoLedger
 from mailqueue.options import QueueOptions
 from mailqueue.wire.signature import Keys
+
+if TYPE_CHECKING:
+    from mailqueue.ledger.database import DatabaseLedger
 
 APP = "mailqueue.ledger"
 
 
-def ledger_of(options: QueueOptions, keys: Keys) -> Ledger:
-    """Return the ledger of a mailer; ValueError when its store is not configured."""
-    if options.ledger == "database":
-        return database_ledger(options, keys)
-    if options.ledger == "cache":
-        from mailqueue.ledger.cache import CacheLedger
-
-        try:
-            return CacheLedger(caches[options.cache], options)
-        except InvalidCacheBackendError:
-            raise unexpected("cache", options.cache, "an alias in CACHES") from None
-    return NoLedger()
+def ledger_of(mailer: str, options: QueueOptions, keys: Keys) -> "DatabaseLedger | None":
+    """Return the ledger of a mailer, None at the bare level; ValueError if it is not installed."""
+    return None if options.ledger is None else database_ledger(mailer, options, keys)
 
 
-def database_ledger(options: QueueOptions, keys: Keys) -> DurableLedger:
-    """Return the ledger in the database, whichever level the mailer uses now."""
+def database_ledger(mailer: str, options: QueueOptions, keys: Keys) -> "DatabaseLedger":
+    """Return the ledger of a mailer, whichever level it has now: what is kept stays kept."""
     if not is_installed():
         raise ValueError(f"'ledger' \"database\" needs {APP!r} in INSTALLED_APPS")
-    from mailqueue.ledger.database import DatabaseLedger
+    from mailqueue.ledger.database import DatabaseLedger  # a model, so not before the apps
 
-    return DatabaseLedger(options, keys)
+    return DatabaseLedger(mailer, options, keys)
+
+
+def default_level() -> Literal["database"] | None:
+    """Return the level of a mailer that names none."""
+    return "database" if is_installed() else None
 
 
 def is_installed() -> bool:
+    """Tell whether this project has the ledger."""
     return apps.is_installed(APP)

@@ -1,8 +1,9 @@
 """Take rows so that no two callers get the same one, on any database."""
 
 import uuid
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connections, transaction
 from django.db.models import QuerySet
@@ -10,21 +11,37 @@ from django.db.models import QuerySet
 from mailqueue.ledger.models import Entry
 
 
-def take(rows: QuerySet[Entry], *, limit: int, **changes: Any) -> list[Entry]:
-    """Change at most so many of the rows, first due first, and return them; each has one caller.
+class Candidate(NamedTuple):
+    """What is asked of a row before it is taken; `size` is that of its payload in characters."""
+
+    id: str
+    handed: int
+    size: int
+
+
+def take(
+    rows: QuerySet[Entry],
+    *,
+    limit: int,
+    choose: Callable[[Sequence[Candidate]], Sequence[Candidate]],
+    **changes: Any,
+) -> list[Entry]:
+    """Change those of the rows, first due first, that are chosen; return them, each to one caller.
 
     Where the database can, rows that another is just taking are skipped. Where it cannot (SQLite),
-    the UPDATE looks at the condition once more; no transaction is held then, since SQLite refuses
+    the UPDATE looks at the condition once more; no transaction is begun then, since SQLite refuses
     a reader that wants to write after another has written.
     """
     entries = Entry.objects.using(rows.db)
     locks = connections[rows.db].features.has_select_for_update_skip_locked
-    chosen = rows.select_for_update(skip_locked=True) if locks else rows
-    fence = uuid.uuid4().hex
-    around: AbstractContextManager[Any] = transaction.atomic(using=rows.db)
+    candidates = rows.select_for_update(skip_locked=True) if locks else rows
+    around: AbstractContextManager[Any] = transaction.atomic(using=rows.db, savepoint=False)
     with around if locks else nullcontext():
-        ids = list(chosen.order_by("due_at").values_list("pk", flat=True)[:limit])
+        found = candidates.order_by("due_at").values_list(*Candidate._fields)[:limit]
+        ids = [each.id for each in choose([Candidate(*each) for each in found])]
         if not ids:
             return []
+        fence = uuid.uuid4().hex
         (entries if locks else rows).filter(pk__in=ids).update(fence=fence, **changes)
-        return list(entries.filter(pk__in=ids, fence=fence))
+        taken = entries.filter(pk__in=ids, fence=fence)
+        return sorted(taken, key=lambda entry: ids.index(entry.id))

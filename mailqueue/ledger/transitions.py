@@ -2,14 +2,12 @@
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db.models import F
-from django.db.models.expressions import Combinable
-
+from mailqueue.ledger.claims import Claim
 from mailqueue.ledger.clock import Clock
-from mailqueue.ledger.interface import Claim
 from mailqueue.ledger.models import Entry, State
 from mailqueue.outcome.outcome import Kind, Outcome
 from mailqueue.outcome.settlement import Dead, Settlement
@@ -18,16 +16,19 @@ from mailqueue.wire.envelope import Envelope
 Changes = dict[str, Any]
 
 
-def new_entry(envelope: Envelope, packed: str, *, now: float, grace: float) -> Entry:
-    """Return the row of a mail that is published at once, or waits until its ``due_at``."""
+def new_entry(envelope: Envelope, packed: str, *, now: float, max_age: float) -> Entry:
+    """Return the row of a mail that is due now, or at its ``due_at``."""
     wait = (envelope.due_at or 0.0) - now
+    end = min(envelope.queued_at + max_age, envelope.expires_at or math.inf)
     return Entry(
         id=envelope.id,
         mailer=envelope.mailer,
         state=State.DEFERRED if wait > 0 else State.QUEUED,
         payload=packed,
-        queued_at=Clock(),
-        due_at=Clock(wait if wait > 0 else grace),
+        size=len(packed),
+        queued_at=Clock(min(0.0, envelope.queued_at - now)),
+        give_up_at=Clock(end - now),
+        due_at=Clock(max(0.0, wait)),
         attempts=envelope.attempts,
         handed=int(envelope.resent),
     )
@@ -40,6 +41,7 @@ def dead_entry(dead: Dead, packed: str, origin: str) -> Entry:
         id=envelope.id,
         mailer=envelope.mailer,
         payload=packed,
+        size=len(packed),
         queued_at=Clock(),
         attempts=envelope.attempts,
         origin=origin,
@@ -54,13 +56,28 @@ def apart(dead: Dead) -> Dead:
     return dataclasses.replace(dead, envelope=dataclasses.replace(dead.envelope, id=own))
 
 
+def is_sent(settlement: Settlement) -> bool:
+    """Tell whether nothing is left to do, for any recipient."""
+    return settlement.again is None and not settlement.dead
+
+
+def sent(keep_sent: float) -> Changes:
+    """Return how a row changes that is sent, for those recipients who did not part from it."""
+    return {
+        "state": State.SENT,
+        "payload": "",
+        "due_at": None,
+        "handed": 0,
+        "finished_at": Clock(),
+        "purge_at": Clock(keep_sent),
+    }
+
+
 def after(claim: Claim, settlement: Settlement, *, now: float, keep_sent: float) -> Changes:
     """Return how a row changes: mail to be tried again, or sent, or dead as a whole."""
-    handed: int | Combinable = claim.handed
     outcomes = settlement.outcomes.values()
-    if any(outcome.kind is Kind.AMBIGUOUS for outcome in outcomes):
-        handed = F("handed")  # nobody knows what became of this one
-    told: Changes = {"claims": 0, "handed": handed}
+    unknown = any(outcome.kind is Kind.AMBIGUOUS for outcome in outcomes)
+    told: Changes = {"handed": claim.handed + unknown}  # without one, this claim is answered
     if settlement.again is not None:
         delay = max(0.0, (settlement.again.due_at or now) - now)
         attempts = settlement.again.attempts
@@ -69,13 +86,7 @@ def after(claim: Claim, settlement: Settlement, *, now: float, keep_sent: float)
         return told | (facts(cause, cause.reason) if cause else {})
     if settlement.dead and not any(outcome.kind is Kind.SENT for outcome in outcomes):
         return told | died(settlement.dead[0].outcome, settlement.dead[0].reason)
-    return told | {
-        "state": State.SENT,
-        "payload": "",
-        "due_at": None,
-        "finished_at": Clock(),
-        "purge_at": Clock(keep_sent),
-    }
+    return sent(keep_sent)
 
 
 def died(outcome: Outcome, reason: str) -> Changes:
@@ -98,10 +109,10 @@ def chunks(entries: Sequence[Entry], size: int) -> Iterator[list[Entry]]:
     chunk: list[Entry] = []
     length = 0
     for entry in entries:
-        if chunk and length + len(entry.payload) > size:
+        if chunk and length + entry.size > size:
             yield chunk
             chunk, length = [], 0
         chunk.append(entry)
-        length += len(entry.payload)
+        length += entry.size
     if chunk:
         yield chunk

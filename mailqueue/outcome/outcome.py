@@ -49,5 +49,19 @@ class Outcome:
     queue_id: str | None = None
 
 
+# Of a mail that was not sent because its time, or its worker's claim, was over.
+LATE = Outcome(kind=Kind.TRANSIENT, stage=Stage.MESSAGE, reason="its time was over (transient)")
+
+# Failures before a message is named; the next message would meet them, too.
+_BEFORE_A_MESSAGE = {Stage.CONNECT, Stage.TLS, Stage.AUTH}
+
+
+def is_mailers(outcome: Outcome) -> bool:
+    """Tell whether a failure is the mailer's: it charges no mail, and all wait for its end."""
+    if outcome.kind in (Kind.CONFIGURATION, Kind.RATE_LIMITED):
+        return True
+    return outcome.kind is not Kind.SENT and outcome.stage in _BEFORE_A_MESSAGE
+
+
 Outcomes = Mapping[str, Outcome]
 """Per recipient of one message, under the names that ``message.recipients()`` gives."""

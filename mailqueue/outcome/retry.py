@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
 from mailqueue.expectations import expect, is_number, is_whole, unexpected
-from mailqueue.outcome.outcome import Kind, Outcome, Stage
+from mailqueue.outcome.outcome import Kind, Outcome, Stage, is_mailers
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
@@ -104,7 +104,7 @@ def decide(
         raise ValueError("expected an outcome that is not sent, got sent")
     if final := _final(outcome, attempts, policy, resent=resent):
         return GiveUp(final)
-    charged = outcome.kind in (Kind.TRANSIENT, Kind.AMBIGUOUS)
+    charged = not is_mailers(outcome)
     wait = (
         _wait(policy, attempts) if charged else _uncharged_wait(policy, max(0.0, now - queued_at))
     )

@@ -10,7 +10,7 @@ from django.core.mail import EmailMessage
 from django.test import override_settings
 
 from mailqueue.delivery.connections import connections
-from mailqueue.delivery.deliver import attempt, faults_told
+from mailqueue.delivery.target import attempt, faults_told
 from mailqueue.lanes import Lane
 from mailqueue.mail import mailers
 from mailqueue.options import QueueOptions

@@ -25,7 +25,7 @@ SMTP = {
 
 
 def settings_with(**options):
-    default = {"BACKEND": QUEUE, "OPTIONS": {"using": "smtp"} | options}
+    default = {"BACKEND": QUEUE, "OPTIONS": {"using": "smtp", "ledger": None} | options}
     return override_settings(MAILERS={"default": default, "smtp": SMTP})
 
 

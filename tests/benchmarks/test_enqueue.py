@@ -16,7 +16,7 @@ MAILS = 1000
 @pytest.mark.parametrize("batch_size", [1, 10, 100])
 def test_queueing(broker_url: str, queue: str, batch_size: int, settings: Any) -> None:
     backend = "mailqueue.backends.queue.EmailBackend"
-    options = {"using": "smtp", "queue": queue, "batch_size": batch_size}
+    options = {"using": "smtp", "queue": queue, "batch_size": batch_size, "ledger": None}
     settings.MAILERS = {
         "default": {"BACKEND": backend, "OPTIONS": options},
         "smtp": {"BACKEND": "mailqueue.backends.smtp.EmailBackend", "OPTIONS": {"host": "x"}},

@@ -13,7 +13,7 @@ from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 
 from mailqueue.delivery.connections import connections
-from mailqueue.delivery.deliver import attempt
+from mailqueue.delivery.target import attempt
 from mailqueue.demo.sink import Sink
 from mailqueue.errors import PermanentDeliveryError, TransientDeliveryError
 from mailqueue.lanes import Lane

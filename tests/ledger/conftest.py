@@ -1,29 +1,29 @@
-"""A ledger of each kind, on its real store."""
+"""The ledger on each database, and a project that uses it."""
 
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import pytest
 from celery import Celery
-from django.core.cache import caches
 from django.db import connections
 from django.test import override_settings
 
-from mailqueue.ledger.cache import CacheLedger, key
+from mailqueue.delivery.deliver import breakers
 from mailqueue.ledger.database import DatabaseLedger
-from mailqueue.ledger.interface import Claim, Ledger
 from mailqueue.ledger.models import Entry
-from mailqueue.options import QueueOptions
-from mailqueue.wire.envelope import Envelope, pack
-from mailqueue.wire.reference import Reference
-from mailqueue.wire.signature import keys_from_settings
 from tests.ledger.databases import KINDS, To, database
-from tests.ledger.mails import options
+from tests.ledger.mails import ledger_with
 from tests.ledger.projects import Project
 from tests.project_app import project_app
 from tests.services import queue_on
+
+
+@pytest.fixture(autouse=True)
+def fresh_breakers() -> Iterator[None]:
+    """Forget which mailers pause: a process learns it for itself, and a test is a process."""
+    breakers.clear()
+    yield
+    breakers.clear()
 
 
 @pytest.fixture(scope="session")
@@ -57,60 +57,9 @@ def table(request, databases) -> Iterator[str]:
         yield alias
 
 
-class Bench:
-    """A ledger under test, and what a test may do to its store."""
-
-    def __init__(self, make: Callable[[QueueOptions], Ledger]) -> None:
-        self.make = make
-        self.ledger = make(options())
-
-    def put(self, *envelopes: Envelope) -> list[Envelope | Reference]:
-        """Queue envelopes; return what the broker would bring."""
-        raise NotImplementedError
-
-    def end_lease(self, claim: Claim) -> None:
-        """Let the time of a claim's lease pass."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Close the connection of this thread."""
-
-
-class DatabaseBench(Bench):
-    def put(self, *envelopes: Envelope) -> list[Any]:
-        keys = keys_from_settings()
-        self.ledger.record([(each, pack(each, keys)) for each in envelopes])
-        return [Reference(id=each.id, mailer=each.mailer) for each in envelopes]
-
-    def end_lease(self, claim: Claim) -> None:
-        past = "2001-01-01T00:00:00+00:00"
-        assert Entry.objects.filter(pk=claim.envelope.id).update(due_at=past)
-
-    def close(self) -> None:
-        connections.close_all()
-
-
-class CacheBench(Bench):
-    def put(self, *envelopes: Envelope) -> list[Any]:
-        return list(envelopes)
-
-    def end_lease(self, claim: Claim) -> None:
-        assert self.ledger.cache.delete(key(claim.envelope, "claim"))
-
-
-@pytest.fixture(params=["cache", *KINDS])
-def bench(request, databases) -> Iterator[Bench]:
-    """Run the test on each ledger."""
-    if request.param != "cache":
-        databases(request.param)
-        with empty_table(request.param):
-            yield DatabaseBench(lambda chosen: DatabaseLedger(chosen, keys_from_settings()))
-        return
-    location = request.getfixturevalue("redis_url")
-    backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}
-    backend["KEY_PREFIX"] = uuid.uuid4().hex
-    with override_settings(CACHES={"default": backend}):
-        yield CacheBench(lambda chosen: CacheLedger(caches["default"], chosen))
+@pytest.fixture
+def ledger(table) -> DatabaseLedger:
+    return ledger_with()
 
 
 @pytest.fixture
@@ -129,14 +78,6 @@ def lane(redis_url) -> Iterator[str]:
 
 @pytest.fixture
 def project(table, celery_app, lane, sink) -> Iterator[Project]:
-    """A project with the database ledger, on each database."""
-    with Project(sink, lane, ledger="database") as running:
-        yield running
-
-
-@pytest.fixture
-def kept_project(bench, celery_app, lane, sink) -> Iterator[Project]:
-    """A project with each ledger."""
-    level = "database" if bench.ledger.durable else "cache"
-    with Project(sink, lane, ledger=level) as running:
+    """A project with the ledger, on each database."""
+    with Project(sink, lane) as running:
         yield running

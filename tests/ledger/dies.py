@@ -1,9 +1,9 @@
 """A process that dies by kill -9, where it is told: ``python -m tests.ledger.dies at-commit``.
 
-- ``at-commit``: sends a mail in a transaction; dies after the commit, before anything is published.
-- ``before-mark``: does the tasks named on its standard input; dies after the first mail was sent,
-  before the ledger knows.
-- ``in-claim``: dies after the claim, before a target was asked.
+- ``at-commit``: sends a mail in a transaction; dies after the commit, before it rings.
+- ``before-mark``: does the tasks named on its standard input; dies after the first window was
+  sent, before the ledger knows.
+- ``before-send``: dies after the claim, before a target was asked.
 - ``never``: does the tasks and ends.
 """
 
@@ -23,22 +23,23 @@ def main(where: str) -> None:
     django.setup()
     from django.db import transaction
 
-    from mailqueue.delivery.process import process
+    from mailqueue import tasks
+    from mailqueue.delivery import work
     from mailqueue.lanes import Lane
     from mailqueue.ledger.database import DatabaseLedger
     from mailqueue.mail import send_mail
 
     if where == "at-commit":
-        Lane.publish = die
+        Lane.ring = die
         with transaction.atomic():
             send_mail("Hello", "body", "from@example.test", ["a@example.test"])
         return
     if where == "before-mark":
         DatabaseLedger.finish = die
-    elif where == "in-claim":
-        DatabaseLedger.hand_over = die
-    for batch in sys.stdin:
-        process(batch)
+    elif where == "before-send":
+        work.deliver = die
+    for argument in sys.stdin:
+        tasks.deliver(argument.strip())
 
 
 if __name__ == "__main__":

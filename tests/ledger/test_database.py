@@ -1,171 +1,278 @@
-"""What the database level promises alone, on SQLite, PostgreSQL and MariaDB."""
+"""What the ledger promises alone, on SQLite, PostgreSQL and MariaDB."""
 
+import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
 
 import pytest
-from django.db import connections, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils.timezone import now
 
-from mailqueue.ledger.database import GRACE, DatabaseLedger
+from mailqueue.errors import LedgerError
+from mailqueue.ledger.database import UNREADABLE_PAUSE, WINDOW_SIZE, window
 from mailqueue.ledger.models import Entry, State
+from mailqueue.ledger.taking import Candidate
+from mailqueue.outcome.outcome import Kind
 from mailqueue.wire.envelope import pack, unpack
-from mailqueue.wire.reference import Reference
 from mailqueue.wire.signature import keys_from_settings
 from tests.ledger.mails import (
     LATER,
     LOST,
     NEVER,
     OURS,
+    PAST,
     SENT,
     envelope,
+    finish,
     later,
-    options,
+    ledger_with,
+    make_due,
+    record,
+    row,
     settled,
+    start,
 )
-
-PAST = "2001-01-01T00:00:00+00:00"
-
-
-@pytest.fixture
-def ledger(table) -> DatabaseLedger:
-    return DatabaseLedger(options(), keys_from_settings())
-
-
-def record(ledger, *mails):
-    keys = keys_from_settings()
-    return ledger.record([(mail, pack(mail, keys)) for mail in mails])
-
-
-def claim(ledger, *mails):
-    return ledger.claim([Reference(id=mail.id, mailer=mail.mailer) for mail in mails])
-
-
-def start(ledger, mail):
-    """Record, claim and hand over a mail."""
-    record(ledger, mail)
-    [mine] = claim(ledger, mail)
-    assert ledger.hand_over(mine)
-    return mine
-
-
-def row(mail) -> Entry:
-    return Entry.objects.get(pk=mail.id)
-
-
-def make_due(*mails) -> None:
-    Entry.objects.filter(pk__in=[mail.id for mail in mails]).update(due_at=PAST)
-
-
-def due(ledger, limit=100):
-    return [each.id for each in ledger.due(["default"], limit=limit)]
 
 
 def seconds_until(moment) -> float:
     return (moment - now()).total_seconds()
 
 
-def test_a_mail_is_due_again_if_nobody_claims_it_in_time(ledger):
-    mail = envelope()
-    assert record(ledger, mail) == [mail.id]
-    assert due(ledger) == []
-    assert GRACE - 20 < seconds_until(row(mail).due_at) <= GRACE + 1
-    make_due(mail)
-    assert due(ledger) == [mail.id]
-    assert due(ledger) == []
+def ids(claims) -> list[str]:
+    return [claim.envelope.id for claim in claims]
 
 
-def test_the_relay_waits_twice_as_long_each_time_up_to_an_hour(ledger):
-    mail = envelope()
-    record(ledger, mail)
-    waits = []
-    for _ in range(9):
-        make_due(mail)
-        assert due(ledger) == [mail.id]
-        waits.append(round(seconds_until(row(mail).due_at) / GRACE))
-    assert waits == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+def at_once(*calls):
+    """Call all at the same moment, each in a thread of its own; return what they return."""
+    together = Barrier(len(calls))
 
-
-def test_of_many_relays_one_publishes_each(ledger):
-    mails = [envelope() for _ in range(60)]
-    record(ledger, *mails)
-    make_due(*mails)
-    together = Barrier(3)
-
-    def relay(_):
+    def run(call):
         together.wait()
         try:
-            return [each for _ in range(6) for each in due(ledger, limit=10)]
+            return call()
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(3) as pool:
-        ids = [each for found in pool.map(relay, range(3)) for each in found]
-    assert sorted(ids) == sorted(mail.id for mail in mails)
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
 
 
-def test_a_relay_takes_only_mailers_that_it_knows(ledger):
-    mail = envelope(mailer="other")
-    record(ledger, mail)
+# Claims.
+
+
+def test_a_claim_gives_the_envelope_that_was_queued(ledger):
+    mail = envelope("a@example.test", attempts=2, expires_at=9e9)
+    claim = start(ledger, mail)
+    assert claim.envelope.queued_at == pytest.approx(mail.queued_at, abs=1)
+    assert dataclasses.replace(claim.envelope, queued_at=mail.queued_at) == mail
+    assert not claim.doomed
+
+
+def test_what_is_due_first_is_claimed_first_and_no_more_than_asked_for(ledger):
+    mails = [envelope() for _ in range(5)]
+    record(ledger, *mails)
+    for day, mail in enumerate(reversed(mails)):
+        Entry.objects.filter(pk=mail.id).update(due_at=f"2001-01-0{day + 1}T00:00:00+00:00")
+    assert ids(ledger.claim(limit=3)) == [mail.id for mail in mails[:1:-1]]
+    assert ids(ledger.claim(limit=3)) == [mail.id for mail in mails[1::-1]]
+    assert ledger.claim(limit=3) == []
+
+
+def test_the_mail_of_another_mailer_is_its_own(ledger):
+    record(ledger, envelope(mailer="other"))
+    assert ledger.claim(limit=10) == []
+    assert not ledger.is_due()
+    assert ledger.strangers(["default"]) == ["other"]
+    assert ledger.strangers(["default", "other"]) == []
+
+
+def test_what_is_claimed_is_not_granted_again_before_its_lease_ends(ledger):
+    mail = envelope()
+    first = start(ledger, mail)
+    assert ledger.claim(limit=10) == []
+    assert 880 < seconds_until(row(mail).due_at) <= 901
     make_due(mail)
-    assert due(ledger) == []
+    [second] = ledger.claim(limit=10)
+    assert second.fence != first.fence
 
 
-def test_send_at_waits_in_the_table(ledger):
-    mail = later(envelope())
-    assert record(ledger, mail) == []
-    assert row(mail).state == State.DEFERRED
-    assert row(mail).due_at.timestamp() == pytest.approx(mail.due_at, abs=1)
-    assert claim(ledger, mail) == []
+def test_of_many_who_claim_at_once_one_gets_each(ledger):
+    mails = [envelope() for _ in range(60)]
+    record(ledger, *mails)
+
+    def claim():
+        found = []
+        while claims := ledger.claim(limit=4):
+            found += ids(claims)
+        return found
+
+    found = [each for part in at_once(*[claim] * 4) for each in part]
+    assert len(found) == len(set(found))
+    # SQLite cannot skip what another is just taking: a claim may come back empty there.
+    found += claim()
+    assert sorted(found) == sorted(mail.id for mail in mails)
+
+
+def test_what_may_have_killed_its_worker_comes_alone(ledger):
+    mails = [envelope() for _ in range(4)]
+    record(ledger, *mails)
+    killers = ids(ledger.claim(limit=2))
+    make_due(*mails)
+    windows = []
+    while claims := ledger.claim(limit=10):
+        windows.append(ids(claims))
+    assert sorted(map(len, windows)) == [1, 1, 2]
+    assert sorted(each for found in windows if len(found) == 1 for each in found) == sorted(killers)
+
+
+def test_a_window_is_bounded_in_bytes():
+    large = [Candidate(id=str(n), handed=0, size=WINDOW_SIZE // 2) for n in range(4)]
+    assert len(window(large)) == 2
+    assert len(window([Candidate(id="x", handed=0, size=9 * WINDOW_SIZE), *large])) == 1
+
+
+def test_it_is_sent_again_once_after_a_crash_that_hides_whether_it_was_sent(ledger):
+    mail = envelope()
+    assert not start(ledger, mail).envelope.resent
     make_due(mail)
-    assert due(ledger) == [mail.id]
-    [mine] = claim(ledger, mail)
-    assert mine.envelope.due_at is None
+    [second] = ledger.claim(limit=1)
+    assert second.envelope.resent
+    assert not second.doomed
+    make_due(mail)
+    [third] = ledger.claim(limit=1)
+    assert "may have arrived" in third.doomed
+
+
+def test_a_mailer_that_holds_ambiguous_mail_holds_it_at_the_first_crash(ledger):
+    mail = envelope()
+    start(ledger, mail)
+    make_due(mail)
+    policy = dataclasses.replace(ledger.options.retry, ambiguous="hold")
+    [claim] = ledger_with(retry=policy).claim(limit=1)
+    assert "may have arrived" in claim.doomed
+
+
+def test_a_crash_and_a_lost_answer_are_two(ledger):
+    mail = envelope()
+    start(ledger, mail)
+    make_due(mail)
+    [claim] = ledger.claim(limit=1)
+    settlement = settled(claim.envelope, a=LOST)
+    assert settlement.again is None
+    assert settlement.dead[0].outcome.kind is Kind.AMBIGUOUS
+
+
+def test_what_was_not_tried_is_given_back_at_once_and_charged_nothing(ledger):
+    mails = [envelope() for _ in range(3)]
+    record(ledger, *mails)
+    claims = ledger.claim(limit=3)
+    ledger.release(claims[:2], in_doubt=False)
+    ledger.release(claims[2:], in_doubt=True)
+    handed = dict(Entry.objects.values_list("pk", "handed"))
+    assert [handed[claim.envelope.id] for claim in claims] == [0, 0, 1]
+    assert ledger.is_due()
+    assert set(Entry.objects.values_list("state", "attempts")) == {(State.QUEUED, 0)}
+
+
+def test_who_lost_the_claim_cannot_give_it_back(ledger):
+    mail = envelope()
+    mine = start(ledger, mail)
+    make_due(mail)
+    [other] = ledger.claim(limit=1)
+    ledger.release([mine], in_doubt=False)
+    assert row(mail).fence == other.fence
+    assert row(mail).state == State.SENDING
+
+
+def test_a_mail_whose_time_is_over_can_be_claimed_while_its_mailer_pauses(ledger):
+    old, expired, young = envelope(), envelope(expires_at=time.time() - 1), envelope()
+    record(ledger, old, expired, young)
+    Entry.objects.filter(pk=old.id).update(give_up_at=PAST)
+    assert sorted(ids(ledger.claim(limit=10, outlived=True))) == sorted([old.id, expired.id])
+    assert ids(ledger.claim(limit=10)) == [young.id]
+
+
+# Outcomes.
 
 
 def test_sent_keeps_the_row_and_forgets_the_content(ledger):
     mail = envelope()
-    ledger.finish(start(ledger, mail), settled(mail, a=SENT))
+    assert finish(ledger, start(ledger, mail), settled(mail, a=SENT)) == ()
     entry = row(mail)
     assert (entry.state, entry.payload, entry.due_at) == (State.SENT, "", None)
     assert entry.finished_at is not None
     assert 6.9 * 86400 < seconds_until(entry.purge_at) <= 7 * 86400
+    assert ledger.claim(limit=1) == []
+
+
+def test_a_window_is_finished_as_one_with_different_outcomes(ledger):
+    mails = [envelope() for _ in range(4)]
+    record(ledger, *mails)
+    claims = ledger.claim(limit=4)
+    each = [{"a": SENT}, {"a": NEVER}, {"a": SENT}, {"a": LATER}]
+    results = [
+        (claim, settled(claim.envelope, **outcomes))
+        for claim, outcomes in zip(claims, each, strict=True)
+    ]
+    told = ledger.finish(results)
+    assert [len(dead) for dead in told] == [0, 1, 0, 0]
+    states = dict(Entry.objects.values_list("pk", "state"))
+    assert [states[claim.envelope.id] for claim in claims] == ["sent", "dead", "sent", "deferred"]
+
+
+def test_the_finish_of_a_window_and_the_claim_of_the_next_are_one(ledger):
+    first, second = envelope(), envelope()
+    claim = start(ledger, first)
+    record(ledger, second)
+
+    def fails_after_both() -> None:
+        with ledger.together():
+            finish(ledger, claim, settled(first, a=SENT))
+            assert len(ledger.claim(limit=1)) == 1
+            raise IntegrityError
+
+    with pytest.raises(LedgerError):
+        fails_after_both()
+    assert (row(first).state, row(second).state) == (State.SENDING, State.QUEUED)
+    with ledger.together():
+        finish(ledger, claim, settled(first, a=SENT))
+        [next_] = ledger.claim(limit=1)
+    assert next_.envelope.id == second.id
+    assert (row(first).state, row(second).state) == (State.SENT, State.SENDING)
 
 
 def test_a_retry_waits_in_the_table_for_those_who_are_left(ledger):
     mail = envelope("a@example.test", "b@example.test")
-    ledger.finish(start(ledger, mail), settled(mail, a=SENT, b=LATER))
+    finish(ledger, start(ledger, mail), settled(mail, a=SENT, b=LATER))
     entry = row(mail)
     assert (entry.state, entry.attempts, entry.code) == (State.DEFERRED, 1, 450)
     assert 50 < seconds_until(entry.due_at) <= 61
     make_due(mail)
-    assert due(ledger) == [mail.id]
-    [mine] = claim(ledger, mail)
+    [mine] = ledger.claim(limit=1)
     assert (mine.envelope.recipients, mine.envelope.attempts) == (("b@example.test",), 1)
     assert not mine.envelope.resent
 
 
 def test_a_failure_that_is_not_the_mails_charges_no_attempt(ledger):
     mail = envelope()
-    ledger.finish(start(ledger, mail), settled(mail, a=OURS))
-    assert (row(mail).state, row(mail).attempts) == (State.DEFERRED, 0)
+    finish(ledger, start(ledger, mail), settled(mail, a=OURS))
+    assert (row(mail).state, row(mail).attempts, row(mail).handed) == (State.DEFERRED, 0, 0)
 
 
 def test_a_lost_answer_is_remembered(ledger):
     mail = envelope()
-    ledger.finish(start(ledger, mail), settled(mail, a=LOST))
+    finish(ledger, start(ledger, mail), settled(mail, a=LOST))
     make_due(mail)
-    due(ledger)
-    [mine] = claim(ledger, mail)
+    [mine] = ledger.claim(limit=1)
     assert mine.envelope.resent
     assert settled(mine.envelope, a=LOST).again is None
 
 
 def test_who_dies_apart_gets_a_row_of_its_own(ledger):
     mail = envelope("a@example.test", "b@example.test", "c@example.test")
-    dead = ledger.finish(start(ledger, mail), settled(mail, a=NEVER, b=LATER, c=NEVER))
+    dead = finish(ledger, start(ledger, mail), settled(mail, a=NEVER, b=LATER, c=NEVER))
     assert row(mail).state == State.DEFERRED
     letters = list(ledger.dead())
     assert {letter.origin for letter in letters} == {mail.id}
@@ -177,7 +284,7 @@ def test_who_dies_apart_gets_a_row_of_its_own(ledger):
 
 def test_a_mail_that_dies_as_a_whole_stays_one_row_with_its_content(ledger):
     mail = envelope()
-    [dead] = ledger.finish(start(ledger, mail), settled(mail, a=NEVER))
+    [dead] = finish(ledger, start(ledger, mail), settled(mail, a=NEVER))
     entry = row(mail)
     assert (entry.state, entry.kind, entry.stage) == (State.DEAD, "permanent", "recipient")
     assert dead.envelope.id == mail.id
@@ -185,80 +292,103 @@ def test_a_mail_that_dies_as_a_whole_stays_one_row_with_its_content(ledger):
     assert Entry.objects.count() == 1
 
 
-def test_a_dead_letter_can_be_queued_anew(ledger):
-    mail = envelope()
-    ledger.finish(start(ledger, mail), settled(mail, a=NEVER))
-    assert ledger.requeue([mail.id]) == 1
-    assert ledger.requeue([mail.id]) == 0
-    assert due(ledger) == [mail.id]
-    [mine] = claim(ledger, mail)
-    assert (mine.doomed, mine.envelope.attempts) == ("", 0)
-
-
-def test_a_requeued_part_is_a_mail_like_any_other(ledger):
-    mail = envelope("a@example.test", "b@example.test")
-    [dead] = ledger.finish(start(ledger, mail), settled(mail, a=SENT, b=NEVER))
-    assert ledger.requeue([dead.envelope.id]) == 1
-    due(ledger)
-    [mine] = claim(ledger, dead.envelope)
-    assert mine.envelope.id == dead.envelope.id
-    assert ledger.hand_over(mine)
-    ledger.finish(mine, settled(mine.envelope, b=SENT))
-    assert set(Entry.objects.values_list("state", flat=True)) == {State.SENT}
-
-
 def test_who_lost_the_claim_has_no_say(ledger):
     mail = envelope()
     mine = start(ledger, mail)
     make_due(mail)
-    [other] = claim(ledger, mail)
-    assert ledger.finish(mine, settled(mail, a=NEVER)) is None
+    [other] = ledger.claim(limit=1)
+    assert finish(ledger, mine, settled(mail, a=NEVER)) is None
     assert row(mail).state == State.SENDING
-    assert ledger.finish(other, settled(mail, a=SENT)) is not None
+    assert finish(ledger, other, settled(mail, a=SENT)) is not None
+
+
+def test_what_was_sent_in_the_end_is_sent_also_if_the_lease_had_ended(ledger):
+    mail = envelope()
+    mine = start(ledger, mail)
+    make_due(mail)
+    [other] = ledger.claim(limit=1)
+    finish(ledger, mine, settled(mail, a=SENT))
+    assert row(mail).state == State.SENT
+    assert finish(ledger, other, settled(mail, a=NEVER)) is None
+
+
+# Dead letters, queued anew.
+
+
+def test_a_dead_letter_can_be_queued_anew(ledger):
+    mail = envelope()
+    finish(ledger, start(ledger, mail), settled(mail, a=NEVER))
+    assert ledger.requeue([mail.id]) == 1
+    assert ledger.requeue([mail.id]) == 0
+    [mine] = ledger.claim(limit=1)
+    assert (mine.doomed, mine.envelope.attempts) == ("", 0)
+
+
+def test_what_died_of_age_is_young_when_it_is_queued_anew(ledger):
+    mail = envelope(queued_at=time.time() - 10 * 86400)
+    record(ledger, mail)
+    [old] = ledger.claim(limit=1, outlived=True)
+    finish(ledger, old, settled(mail, a=NEVER))
+    ledger.requeue([mail.id])
+    [mine] = ledger.claim(limit=1)
+    assert abs(mine.envelope.queued_at - time.time()) < 60
+
+
+def test_a_requeued_part_is_a_mail_like_any_other(ledger):
+    mail = envelope("a@example.test", "b@example.test")
+    [dead] = finish(ledger, start(ledger, mail), settled(mail, a=SENT, b=NEVER))
+    assert ledger.requeue([dead.envelope.id]) == 1
+    [mine] = ledger.claim(limit=1)
+    assert mine.envelope.id == dead.envelope.id
+    finish(ledger, mine, settled(mine.envelope, b=SENT))
+    assert set(Entry.objects.values_list("state", flat=True)) == {State.SENT}
+
+
+# Cancelling.
 
 
 def test_cancel_wins_before_a_target_has_it(ledger):
-    waiting, claimed = later(envelope()), envelope()
-    record(ledger, waiting, claimed)
-    [mine] = claim(ledger, claimed)
+    waiting, queued = later(envelope()), envelope()
+    record(ledger, waiting, queued)
     assert ledger.cancel(waiting.id)
-    assert ledger.cancel(claimed.id)
-    assert not ledger.hand_over(mine)
-    assert {row(waiting).payload, row(claimed).payload} == {""}
+    assert ledger.cancel(queued.id)
+    assert ledger.claim(limit=10) == []
+    assert {row(waiting).payload, row(queued).payload} == {""}
     assert not ledger.cancel(waiting.id)
 
 
-def test_cancel_is_too_late_when_a_target_has_it(ledger):
+def test_cancel_is_too_late_when_a_worker_has_it(ledger):
     mail = envelope()
     mine = start(ledger, mail)
     assert not ledger.cancel(mail.id)
     make_due(mail)
     assert not ledger.cancel(mail.id), "it may have been sent"
-    ledger.finish(mine, settled(mail, a=SENT))
+    finish(ledger, mine, settled(mail, a=SENT))
     assert not ledger.cancel(mail.id)
     assert not ledger.cancel("unknown")
 
 
-def test_cancel_or_hand_over_one_of_them_wins(ledger):
-    def race(*calls):
-        together = Barrier(len(calls))
-
-        def run(call):
-            together.wait()
-            try:
-                return call()
-            finally:
-                connections.close_all()
-
-        with ThreadPoolExecutor(len(calls)) as pool:
-            return list(pool.map(run, calls))
-
+def test_cancel_or_claim_one_of_them_wins(ledger):
     for _ in range(10):
         mail = envelope()
         record(ledger, mail)
-        [mine] = claim(ledger, mail)
-        wins = race(partial(ledger.cancel, mail.id), partial(ledger.hand_over, mine))
-        assert sorted(wins) == [False, True]
+        cancelled, claims = at_once(partial(ledger.cancel, mail.id), lambda: ledger.claim(limit=1))
+        assert cancelled != bool(claims)
+        Entry.objects.all().delete()
+
+
+# The sender's side.
+
+
+def test_send_at_waits_in_the_table(ledger):
+    mail = later(envelope())
+    record(ledger, mail)
+    assert row(mail).state == State.DEFERRED
+    assert row(mail).due_at.timestamp() == pytest.approx(mail.due_at, abs=1)
+    assert ledger.claim(limit=1) == []
+    make_due(mail)
+    [mine] = ledger.claim(limit=1)
+    assert mine.envelope.due_at is None
 
 
 def test_the_same_id_is_kept_once(ledger):
@@ -276,47 +406,23 @@ def test_a_rolled_back_transaction_keeps_nothing(ledger):
     assert not Entry.objects.exists()
 
 
-def test_envelopes_from_before_the_ledger_are_kept_from_now_on(ledger):
-    now_, waits = envelope(attempts=2), later(envelope())
-    [mine] = ledger.claim([now_, waits])
-    assert mine.envelope == now_
-    assert row(waits).state == State.DEFERRED
-    assert ledger.claim([now_]) == []
+def test_all_are_kept_or_none(ledger, monkeypatch):
+    """Big mails are inserted in parts; the second part fails."""
+    keys = keys_from_settings()
+    mails = [(each, pack(each, keys)) for each in (envelope(), envelope())]
+    parts = iter([None, IntegrityError()])
+    insert = type(ledger.entries).bulk_create
 
+    def failing(self, *args, **kwargs):
+        if error := next(parts):
+            raise error
+        return insert(self, *args, **kwargs)
 
-def test_a_payload_nobody_can_read_is_dead_and_kept(ledger):
-    mail = envelope()
-    record(ledger, mail)
-    Entry.objects.filter(pk=mail.id).update(payload="1.json.x:y")
-    assert claim(ledger, mail) == []
-    assert (row(mail).state, row(mail).payload) == (State.DEAD, "1.json.x:y")
-
-
-def test_a_payload_moved_to_another_row_is_not_sent(ledger):
-    mine, other = envelope(), envelope()
-    record(ledger, mine, other)
-    Entry.objects.filter(pk=mine.id).update(payload=row(other).payload)
-    assert claim(ledger, mine) == []
-    assert row(mine).state == State.DEAD
-
-
-def test_what_may_kill_workers_is_published_alone(ledger):
-    mails = [envelope(), envelope()]
-    record(ledger, *mails)
-    claim(ledger, mails[0])
-    make_due(*mails)
-    alone = {each.id: each.alone for each in ledger.due(["default"], limit=10)}
-    assert alone == {mails[0].id: True, mails[1].id: False}
-
-
-def test_purge_deletes_what_was_kept_long_enough_in_small_batches(ledger):
-    old, young, dead = [envelope() for _ in range(5)], envelope(), envelope()
-    for mail in (*old, young):
-        ledger.finish(start(ledger, mail), settled(mail, a=SENT))
-    ledger.finish(start(ledger, dead), settled(dead, a=NEVER))
-    Entry.objects.filter(pk__in=[mail.id for mail in old]).update(purge_at=PAST)
-    assert [ledger.purge(limit=3) for _ in range(3)] == [3, 2, 0]
-    assert set(Entry.objects.values_list("pk", flat=True)) == {young.id, dead.id}
+    monkeypatch.setattr(type(ledger.entries), "bulk_create", failing)
+    monkeypatch.setattr("mailqueue.ledger.database.INSERT_SIZE", 1)
+    with pytest.raises(IntegrityError):
+        ledger.record(mails)
+    assert not Entry.objects.exists()
 
 
 def test_big_mails_are_inserted_in_parts(ledger):
@@ -325,17 +431,52 @@ def test_big_mails_are_inserted_in_parts(ledger):
     assert Entry.objects.count() == 3
 
 
-def test_the_clock_is_the_databases(ledger, monkeypatch):
-    """A worker's clock that is an hour wrong changes neither leases nor what is due."""
+# What cannot be opened.
+
+
+@pytest.mark.parametrize("spoil", ["1.json.x:y", "other"])
+def test_a_payload_that_cannot_be_opened_here_waits_for_a_worker_that_can(ledger, caplog, spoil):
+    mail, other = envelope(), envelope()
+    record(ledger, mail, other)
+    payload = row(other).payload if spoil == "other" else spoil
+    Entry.objects.filter(pk=mail.id).update(payload=payload)
+    assert ids(ledger.claim(limit=10)) == [other.id]
+    entry = row(mail)
+    assert (entry.state, entry.payload, entry.handed) == (State.QUEUED, payload, 0)
+    assert UNREADABLE_PAUSE - 20 < seconds_until(entry.due_at) <= UNREADABLE_PAUSE + 1
+    assert f"Mail {mail.id} of mailer 'default' cannot be opened by this worker" in caplog.text
+
+
+def test_a_mail_of_another_key_is_delivered_when_the_key_is_mended(ledger, settings):
     mail = envelope()
     record(ledger, mail)
+    with_key = settings.SECRET_KEY
+    settings.SECRET_KEY = "another"
+    assert ledger.claim(limit=1) == []
+    settings.SECRET_KEY = with_key
+    make_due(mail)
+    assert ids(ledger.claim(limit=1)) == [mail.id]
+
+
+# Looking after the table.
+
+
+def test_purge_deletes_what_was_kept_long_enough_in_small_batches(ledger):
+    old, young, dead = [envelope() for _ in range(5)], envelope(), envelope()
+    for mail in (*old, young):
+        finish(ledger, start(ledger, mail), settled(mail, a=SENT))
+    finish(ledger, start(ledger, dead), settled(dead, a=NEVER))
+    Entry.objects.filter(pk__in=[mail.id for mail in old]).update(purge_at=PAST)
+    assert [ledger.purge(limit=3) for _ in range(3)] == [3, 2, 0]
+    assert set(Entry.objects.values_list("pk", flat=True)) == {young.id, dead.id}
+
+
+def test_the_clock_is_the_databases(ledger, monkeypatch):
+    """A worker's clock that is an hour wrong changes neither leases nor what is due."""
+    mail, waits = envelope(), later(envelope())
+    record(ledger, mail, waits)
     true_time = time.time
-    monkeypatch.setattr(time, "time", lambda: true_time() + 3600)
-    assert due(ledger) == []
-    assert len(claim(ledger, mail)) == 1
-    assert claim(ledger, mail) == []
-    assert 880 < seconds_until_true(row(mail).due_at, true_time()) <= 901
-
-
-def seconds_until_true(moment, present: float) -> float:
-    return moment.timestamp() - present
+    monkeypatch.setattr(time, "time", lambda: true_time() + 7200)
+    assert ids(ledger.claim(limit=10)) == [mail.id]
+    assert ledger.claim(limit=10) == []
+    assert 880 < row(mail).due_at.timestamp() - true_time() <= 901

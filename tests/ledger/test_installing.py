@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from mailqueue.ledger.models import Entry
 from mailqueue.mail import mailers
 from tests.ledger.projects import mailers_for, message
+from tests.project_app import project_app
 
 WITHOUT = """
 import sys
@@ -26,9 +27,8 @@ assert "mailqueue.ledger.models" not in sys.modules
 """
 
 
-@pytest.mark.parametrize("level", [None, "cache"])
-def test_without_the_app_no_model_is_imported(level):
-    program = WITHOUT.format(mailers=mailers_for(1, ledger=level))
+def test_without_the_app_no_model_is_imported():
+    program = WITHOUT.format(mailers=mailers_for(1))
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ)
 
 
@@ -36,14 +36,14 @@ def test_no_migration_is_missing(table):
     call_command("makemigrations", "mailqueue_ledger", check=True, verbosity=0)
 
 
-def test_the_relay_command_publishes_what_is_due(project):
+def test_the_relay_command_rings_for_what_is_due(project):
     project.send(message(), message())
     project.take()
-    Entry.objects.update(due_at="2001-01-01T00:00:00+00:00")
     out = StringIO()
     call_command("mailqueue", "relay", once=True, stdout=out)
-    assert out.getvalue() == "2 mails published\n"
-    assert project.work() == 2
+    assert out.getvalue() == f"mail is due on {project.queue}\n"
+    project.work()
+    assert len(project.sink.mails) == 2
 
 
 def test_the_relay_command_needs_the_app(settings):
@@ -53,14 +53,19 @@ def test_the_relay_command_needs_the_app(settings):
 
 
 @pytest.mark.parametrize(
-    ("backend", "warned"), [("locmem.LocMemCache", True), ("redis.RedisCache", False)]
+    ("broker", "installed", "options", "warned"),
+    [
+        ("redis://x/0", False, {}, True),
+        ("redis://x/0", False, {"ledger": None}, False),
+        ("redis://x/0", True, {}, False),
+        ("amqp://x//", False, {}, False),
+    ],
 )
-def test_a_cache_that_is_not_shared_is_warned_of(settings, backend, warned):
-    settings.CACHES = {
-        "default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "redis://x"}
-    }
-    settings.MAILERS = mailers_for(1, ledger="cache")
-    assert ("mailqueue.W003" in [found.id for found in run_checks()]) is warned
+def test_mail_that_redis_alone_keeps_is_warned_of(settings, broker, installed, options, warned):
+    settings.INSTALLED_APPS = ["mailqueue", *(["mailqueue.ledger"] if installed else [])]
+    settings.MAILERS = mailers_for(1, **options)
+    with project_app(broker):
+        assert ("mailqueue.W003" in [found.id for found in run_checks()]) is warned
 
 
 def test_purge_leaves_attachments_that_a_kept_mail_may_need(project):

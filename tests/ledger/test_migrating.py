@@ -5,12 +5,8 @@ from collections.abc import Iterator
 import pytest
 from django.db import connections, models
 
-from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Entry, State
-from mailqueue.wire.envelope import pack
-from mailqueue.wire.reference import Reference
-from mailqueue.wire.signature import keys_from_settings
-from tests.ledger.mails import SENT, envelope, options, settled
+from tests.ledger.mails import SENT, envelope, finish, record, settled, start
 
 
 @pytest.fixture
@@ -28,26 +24,31 @@ def newer(table) -> Iterator[None]:
     change("remove_field")
 
 
-def test_old_workers_go_on_after_a_column_was_added(table, newer):
-    keys = keys_from_settings()
-    ledger = DatabaseLedger(options(), keys_from_settings())
+def test_old_workers_go_on_after_a_column_was_added(ledger, newer):
     first, second, third = envelope(), envelope(), envelope()
-    ledger.record([(each, pack(each, keys)) for each in (first, second)])
-    [in_flight] = ledger.claim([Reference(id=first.id, mailer="default")])
+    in_flight = start(ledger, first)
+    record(ledger, second)
 
     newer()
 
-    ledger.record([(third, pack(third, keys))])
-    assert ledger.finish(in_flight, settled(first, a=SENT)) == ()
-    for each in (second, third):
-        [claim] = ledger.claim([Reference(id=each.id, mailer="default")])
-        assert ledger.finish(claim, settled(each, a=SENT)) == ()
+    record(ledger, third)
+    assert finish(ledger, in_flight, settled(first, a=SENT)) == ()
+    for claim in ledger.claim(limit=2):
+        assert finish(ledger, claim, settled(claim.envelope, a=SENT)) == ()
     assert Entry.objects.filter(state=State.SENT).count() == 3
 
 
-def test_what_was_sent_is_not_sent_again_when_its_envelope_is_replayed(table):
-    ledger = DatabaseLedger(options(), keys_from_settings())
+def test_what_was_sent_is_not_sent_again_when_its_envelope_is_replayed(ledger):
     once = envelope()
-    [claim] = ledger.claim([once])
-    ledger.finish(claim, settled(once, a=SENT))
-    assert ledger.claim([once]) == []
+    finish(ledger, start(ledger, once), settled(once, a=SENT))
+    record(ledger, once)
+    assert ledger.claim(limit=1) == []
+
+
+def test_rows_of_the_first_ledger_are_delivered(ledger):
+    """They have neither a size nor a time to be given up."""
+    mail = envelope()
+    record(ledger, mail)
+    Entry.objects.update(size=0, give_up_at=None)
+    [claim] = ledger.claim(limit=1)
+    assert claim.envelope == mail

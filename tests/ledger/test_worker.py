@@ -1,33 +1,36 @@
 """From send() to the SMTP server and into the ledger, with a worker's work done in the test."""
 
-import json
 import logging
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
 from celery import Celery
-from celery.exceptions import Reject
-from django.db import OperationalError, connections, transaction
+from django.db import connections, transaction
+from django.test import override_settings
 from django.utils.timezone import now
 
 from mailqueue import signals, tasks
+from mailqueue.broker.bell import _forget
 from mailqueue.broker.publish import publisher_of
 from mailqueue.control import cancel
+from mailqueue.delivery import deliver as deliver_module
+from mailqueue.delivery.breaker import Breaker
 from mailqueue.delivery.connections import connections as targets
+from mailqueue.delivery.deliver import breakers
+from mailqueue.delivery.work import work
 from mailqueue.demo.sink import KEEP_AND_DROP, Stall
-from mailqueue.errors import EncodeError
-from mailqueue.ledger.cache import CacheLedger
+from mailqueue.errors import EncodeError, LedgerError
+from mailqueue.lanes import Lane
 from mailqueue.ledger.database import DatabaseLedger
-from mailqueue.ledger.interface import asking
 from mailqueue.ledger.models import Entry, State
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
-from mailqueue.relay import relay
+from mailqueue.relay import relay, strangers_told
 from mailqueue.scheduling import id_of, queue_options
+from tests.ledger.mails import PAST, make_due
 from tests.ledger.projects import message
-
-PAST = "2001-01-01T00:00:00+00:00"
+from tests.procnodes import free_port
 
 
 @pytest.fixture
@@ -49,80 +52,111 @@ def states() -> list[str]:
     return sorted(Entry.objects.values_list("state", flat=True))
 
 
-def make_due() -> None:
-    Entry.objects.exclude(due_at=None).update(due_at=PAST)
-
-
-# Every ledger.
-
-
-def test_what_is_queued_is_delivered_once_however_often_it_comes(kept_project):
-    kept_project.send(*(message(f"{n}@example.test") for n in range(3)))
-    [batch] = kept_project.take()
+def test_what_is_queued_is_delivered_once_however_often_the_bell_rings(project):
+    project.send(*(message(f"{n}@example.test") for n in range(3)))
+    [ring] = project.take()
     for _ in range(3):
-        tasks.deliver(batch)
-    assert set(kept_project.sink.copies().values()) == {1}
-    assert len(kept_project.sink.mails) == 3
+        tasks.deliver(ring)
+    assert set(project.sink.copies().values()) == {1}
+    assert len(project.sink.mails) == 3
+    assert states() == [State.SENT] * 3
 
 
-def test_two_workers_with_the_same_batch_at_once_send_one_copy(kept_project):
+def test_what_travels_names_no_mail(project):
+    project.send(message("secret-address@example.test"))
+    assert project.take() == [f'{{"ring": "{project.queue}"}}']
+
+
+def test_a_list_is_one_ring_and_many_windows(project):
+    project.send(*(message(f"{n}@example.test") for n in range(35)))
+    [ring] = project.take()
+    tasks.deliver(ring)
+    more = project.take()
+    assert more, "a full window rings for one more worker"
+    for again in more:
+        tasks.deliver(again)
+    project.work()
+    assert states() == [State.SENT] * 35
+    assert len({mail.connection for mail in project.sink.mails}) == 1
+    assert set(project.sink.copies().values()) == {1}
+
+
+def test_a_turn_ends_after_its_window_when_the_worker_stops(project):
+    project.send(*(message(f"{n}@example.test") for n in range(25)))
+    assert work(project.queue, stopping=lambda: True)
+    assert states() == [State.QUEUED] * 15 + [State.SENT] * 10
+
+
+def test_nothing_is_left_to_say_when_nothing_is_due(project):
+    assert not work(project.queue)
+    assert not work("a queue of nobody")
+    project.send(queue_options(message(), send_at=now() + timedelta(hours=1)))
+    assert project.take() == []
+    assert not work(project.queue)
+
+
+def test_lanes_of_one_queue_take_turns(project):
+    two = project.mailers(batch_size=5)
+    two["urgent"] = two["default"]
+    with override_settings(MAILERS=two):
+        project.send(*(message(f"list{n}@example.test") for n in range(40)))
+        mailers["urgent"].send_messages([message("urgent@example.test")])
+        project.work()
+    order = [mail.recipients[0] for mail in project.sink.mails]
+    assert order.index("urgent@example.test") <= 5
+    assert len(order) == 41
+
+
+def test_two_workers_at_once_send_one_copy(project):
     stall = Stall()
-    kept_project.sink.answer("DATA", stall)
-    kept_project.send()
-    [batch] = kept_project.take()
+    project.sink.answer("DATA", stall)
+    project.send()
+    [ring] = project.take()
 
-    def work() -> None:
+    def deliver() -> None:
         try:
-            tasks.deliver(batch)
+            tasks.deliver(ring)
         finally:
             targets.close()
             connections.close_all()
 
-    first = Thread(target=work)
+    first = Thread(target=deliver)
     first.start()
     assert stall.reached.wait(30)
-    tasks.deliver(batch)
+    tasks.deliver(ring)
     stall.release()
     first.join()
-    assert len(kept_project.sink.mails) == 1
+    assert len(project.sink.mails) == 1
 
 
-def test_only_those_refused_for_now_get_it_again(kept_project):
-    kept_project.sink.answer("RCPT", "451 4.7.1 greylisted", to="a@example.test")
+def test_only_those_refused_for_now_get_it_again(project):
+    project.sink.answer("RCPT", "451 4.7.1 greylisted", to="a@example.test")
     both = message("a@example.test")
     both.to.append("b@example.test")
-    with kept_project.using(retry={"schedule": [0.001], "jitter": 0}):
-        kept_project.send(both)
-        first = kept_project.take()
-        tasks.deliver(first[0])
-        if kept_project.options["ledger"] == "database":
-            make_due()
-            relay()
-        [again] = kept_project.take()
-        tasks.deliver(again)
-        tasks.deliver(first[0])
-    assert kept_project.sink.copies() == {"a@example.test": 1, "b@example.test": 1}
+    project.send(both)
+    project.work()
+    make_due()
+    assert relay() == [project.queue]
+    project.work()
+    assert project.sink.copies() == {"a@example.test": 1, "b@example.test": 1}
 
 
-def test_an_idempotency_key_sends_once(kept_project):
+def test_an_idempotency_key_sends_once(project):
     for _ in range(2):
-        assert kept_project.send(queue_options(message(), idempotency_key="order 7")) == 1
-    kept_project.work()
-    assert len(kept_project.sink.mails) == 1
+        assert project.send(queue_options(message(), idempotency_key="order 7")) == 1
+    project.work()
+    assert len(project.sink.mails) == 1
 
 
-def test_an_idempotency_key_needs_a_ledger(kept_project):
-    with kept_project.using(ledger=None), pytest.raises(EncodeError, match="ledger"):
-        kept_project.send(queue_options(message(), idempotency_key="order 7"))
+def test_an_idempotency_key_needs_a_ledger(project):
+    with project.using(ledger=None), pytest.raises(EncodeError, match="ledger"):
+        project.send(queue_options(message(), idempotency_key="order 7"))
 
 
-def test_with_a_ledger_a_batch_is_a_hundred(kept_project):
-    assert mailers.default.lane.options.batch_size == 100
-    with kept_project.using(ledger=None):
-        assert mailers.default.lane.options.batch_size == 10
-
-
-# The database ledger.
+def test_the_ledger_is_the_level_of_whoever_has_it(project):
+    assert isinstance(mailers.default.lane.ledger, DatabaseLedger)
+    with project.using(ledger=None):
+        assert mailers.default.lane.ledger is None
 
 
 def test_a_commit_keeps_mails_and_a_rollback_does_not(project):
@@ -142,47 +176,29 @@ def project_database() -> str:
     return Entry.objects.db
 
 
-def test_what_travels_holds_no_content(project):
-    project.send(message("secret-address@example.test"))
-    [batch] = project.take()
-    assert "1.ref." in batch
-    assert len(batch) < 300
-
-
-def test_a_broker_that_is_away_is_no_error_and_the_relay_publishes_later(
-    project, celery_app, heard, caplog
-):
+def test_a_broker_that_is_away_is_no_error_and_is_told_once(project, celery_app, heard, caplog):
     away = Celery("away", broker="redis://127.0.0.1:1/0")
     away.set_current()
-    assert project.send() == 1
+    for _ in range(3):
+        assert project.send() == 1
     publisher_of(away).close()
     celery_app.set_current()
-    [(name, facts)] = heard
-    assert (name, facts["published"]) == ("queued", False)
-    assert facts["id"] in caplog.text
-    assert relay() == 1
-    assert project.work() == 1
-    assert states() == [State.SENT]
+    assert [name for name, _ in heard] == ["queued"] * 3
+    assert caplog.text.count("Kept mail waits for a worker's timer") == 1
+    _forget()
+    assert relay() == [project.queue]
+    project.work()
+    assert states() == [State.SENT] * 3
 
 
-def test_what_the_broker_lost_is_published_again(project):
+def test_a_ring_that_was_lost_is_rung_again_at_once(project):
     project.send(*(message(f"{n}@example.test") for n in range(5)))
     project.take()
-    assert relay() == 0
-    make_due()
-    assert relay() == 5
+    assert relay() == [project.queue]
     project.work()
     assert states() == [State.SENT] * 5
     assert set(project.sink.copies().values()) == {1}
-
-
-def test_a_mail_that_kills_its_workers_takes_no_other_along(project):
-    project.send(*(message(f"{n}@example.test") for n in range(3)))
-    Entry.objects.filter(pk=Entry.objects.first().pk).update(claims=1)
-    make_due()
-    project.take()
-    relay()
-    assert sorted(len(json.loads(batch)) for batch in project.take()) == [1, 2]
+    assert relay() == []
 
 
 def test_retries_wait_in_the_table(project):
@@ -216,9 +232,11 @@ def test_a_lost_answer_is_sent_again_once(project):
     assert (entry.state, entry.kind) == (State.DEAD, "ambiguous")
 
 
-def test_send_at_waits_however_long(project):
+def test_send_at_waits_however_long_and_is_not_old_then(project):
     project.send(queue_options(message(), send_at=now() + timedelta(days=400)))
     assert (states(), project.take()) == ([State.DEFERRED], [])
+    [entry] = Entry.objects.all()
+    assert entry.give_up_at > now() + timedelta(days=402)
     make_due()
     relay()
     project.work()
@@ -233,6 +251,47 @@ def test_what_has_expired_is_not_sent(project):
     assert project.sink.mails == []
 
 
+def test_a_relay_that_is_down_pauses_the_lane_and_charges_no_mail(project, caplog):
+    with project.using(batch_size=5), override_settings(MAILERS=nobody_listens(project)):
+        project.send(*(message(f"{n}@example.test") for n in range(12)))
+        project.work()
+        assert set(Entry.objects.values_list("attempts", "handed")) == {(0, 0)}
+        assert caplog.text.count("Mailer 'smtp' pauses") == 1
+        # What was not claimed when the pause began is still due; what was waits for its end.
+        assert states() == [State.DEFERRED] * 5 + [State.QUEUED] * 7
+        make_due()
+        project.work()
+        relay()
+        project.work()
+    assert set(Entry.objects.values_list("attempts", "handed")) == {(0, 0)}
+    breakers.clear()
+    make_due()
+    relay()
+    project.work()
+    assert len(project.sink.mails) == 12
+
+
+def nobody_listens(project):
+    port = free_port()
+    found = project.mailers(batch_size=5)
+    found["smtp"]["OPTIONS"]["port"] = port
+    return found
+
+
+def test_mail_that_only_waits_for_a_paused_mailer_grows_too_old(project):
+    breakers["smtp"] = Breaker(failures=3, paused_until=now().timestamp() + 600)
+    project.send(message("young@example.test"))
+    project.work()
+    assert states() == [State.QUEUED]
+    with project.using(retry={"max_age": 0.001}):
+        project.send(*(message(f"{n}@example.test") for n in range(3)))
+        Entry.objects.filter(give_up_at__lt=now() + timedelta(days=1)).update(give_up_at=PAST)
+        project.work()
+    assert states() == [State.DEAD] * 3 + [State.QUEUED]
+    dead = Entry.objects.filter(state=State.DEAD)
+    assert set(dead.values_list("reason", flat=True)) == {"too old: it waited for its mailer"}
+
+
 def test_cancel_by_idempotency_key(project, heard):
     project.send(queue_options(message(), idempotency_key="order 7"))
     assert cancel(id_of("order 7"))
@@ -240,6 +299,16 @@ def test_cancel_by_idempotency_key(project, heard):
     project.work()
     assert project.sink.mails == []
     assert [name for name, _ in heard] == ["queued", "cancelled"]
+
+
+def test_a_cancel_that_is_rolled_back_is_not_told(project, heard):
+    project.send(queue_options(message(), idempotency_key="order 7"))
+    with transaction.atomic(using=project_database()):
+        assert cancel(id_of("order 7"))
+        transaction.set_rollback(True, using=project_database())
+    assert [name for name, _ in heard] == ["queued"]
+    project.work()
+    assert len(project.sink.mails) == 1
 
 
 def test_signals_tell_ids_and_codes_and_never_content(project, heard, caplog):
@@ -276,72 +345,106 @@ def test_a_receiver_that_raises_changes_nothing(project):
     assert states() == [State.SENT]
 
 
-@pytest.mark.parametrize("before", [None, "cache", "database"])
+def test_what_fails_after_the_commit_is_not_told_the_caller(project, monkeypatch, caplog):
+    """The mail is kept; an error would make the caller send it again."""
+
+    def broken(self: Lane) -> bool:
+        raise KeyError("No such transport")
+
+    ran = []
+    monkeypatch.setattr(Lane, "ring", broken)
+    with transaction.atomic(using=project_database()):
+        assert project.send() == 1
+        transaction.on_commit(lambda: ran.append(True), using=project_database())
+    assert (ran, states()) == ([True], [State.QUEUED])
+
+
+@pytest.mark.parametrize("before", [None, "database"])
 @pytest.mark.parametrize("after", [None, "database"])
-def test_the_level_can_change_with_mails_in_flight(project, before, after, redis_url, settings):
-    backend = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_url}
-    settings.CACHES = {"default": backend}
+def test_the_level_can_change_with_mails_in_flight(project, before, after):
     project.sink.answer("RCPT", "451 4.7.1 later", to="b@example.test")
     quick = {"schedule": [0.001], "jitter": 0}
     with project.using(ledger=before, retry=quick):
         project.send(message("a@example.test"), message("b@example.test"))
-        [batch] = project.take()
+        first = project.take()
     with project.using(ledger=after, retry=quick):
-        tasks.deliver(batch)
+        for argument in first:
+            tasks.deliver(argument)
+        project.work()
         make_due()
         relay()
-        for again in project.take():
-            tasks.deliver(again)
-        if before or after:
-            tasks.deliver(batch)
-    wanted = {"a@example.test": 1, "b@example.test": 1}
-    if before == "cache" and after is None:
-        wanted = {"a@example.test": 2, "b@example.test": 2}  # nobody looks at the marks any more
-    assert project.sink.copies() == wanted
+        project.work()
+    assert project.sink.copies() == {"a@example.test": 1, "b@example.test": 1}
 
 
-def fails_once(monkeypatch, ledger, name):
-    """Let a method of the ledger fail as it does when its store is away, the first time."""
-    method = getattr(ledger, name)
-    answers = iter([OperationalError("away")])
+def test_references_of_the_first_ledger_are_rings(project):
+    project.send()
+    project.take()
+    tasks.deliver('["1.ref.eyJpZCI6ICJ4In0=:signature", "1.ref.other"]')
+    project.work()
+    assert states() == [State.SENT]
 
-    @asking(OperationalError)
-    def failing(*args):
+
+@pytest.mark.parametrize("statement", ["claim", "finish"])
+def test_a_database_that_is_away_for_a_moment_doubles_nothing(project, monkeypatch, statement):
+    method = getattr(DatabaseLedger, statement)
+    answers = iter([LedgerError("OperationalError")] * 2)
+
+    def failing(self, *args, **kwargs):
         for error in answers:
             raise error
-        return method(*args)
+        return method(self, *args, **kwargs)
 
-    monkeypatch.setattr(ledger, name, failing)
-
-
-def class_of(project):
-    return DatabaseLedger if project.options["ledger"] == "database" else CacheLedger
-
-
-@pytest.mark.parametrize("step", ["claim", "hand_over"])
-def test_a_ledger_that_is_away_gives_the_batch_back_and_sends_nothing(
-    kept_project, monkeypatch, step
-):
-    monkeypatch.setattr(tasks, "LEDGER_PAUSE", 0)
-    fails_once(monkeypatch, class_of(kept_project), step)
-    kept_project.send()
-    [batch] = kept_project.take()
-    with pytest.raises(Reject) as raised:
-        tasks.deliver(batch)
-    assert raised.value.requeue
-    assert kept_project.sink.mails == []
+    monkeypatch.setattr(DatabaseLedger, statement, failing)
+    monkeypatch.setattr("mailqueue.delivery.work.PAUSES", (0.0,))
+    project.send()
+    for _ in range(4):
+        project.work()
+        relay()
+    assert states() == [State.SENT]
+    assert len(project.sink.mails) == 1
 
 
-def test_a_mark_that_fails_is_made_again(kept_project, monkeypatch):
-    fails_once(monkeypatch, class_of(kept_project), "finish")
-    kept_project.send()
-    [batch] = kept_project.take()
-    tasks.deliver(batch)
-    tasks.deliver(batch)
-    assert len(kept_project.sink.mails) == 1
+def test_a_worker_that_is_ended_gives_back_what_it_has_in_hand(project, monkeypatch):
+    """By a soft shutdown, or `SystemExit`; a lease would be a quarter of an hour."""
+
+    def ended(lane, messages, **kwargs):
+        raise SystemExit
+
+    monkeypatch.setattr("mailqueue.delivery.deliver.attempt", ended)
+    project.send(message(), message("b@example.test"))
+    [ring] = project.take()
+    with pytest.raises(SystemExit):
+        tasks.deliver(ring)
+    assert states() == [State.QUEUED] * 2
+    assert mailers.default.lane.ledger.is_due()
 
 
-def test_the_database_level_needs_its_app(settings):
+def test_one_mail_that_cannot_be_rebuilt_takes_no_other_along(project, monkeypatch):
+    def rebuild(envelope, fetch):
+        if envelope.id == victim:
+            raise MemoryError
+        return original(envelope, fetch)
+
+    original = deliver_module.rebuild
+    monkeypatch.setattr(deliver_module, "rebuild", rebuild)
+    project.send(message(), message("b@example.test"))
+    victim = Entry.objects.order_by("pk").first().pk
+    project.work()
+    assert states() == [State.DEAD, State.SENT]
+    assert Entry.objects.get(pk=victim).reason == "internal error: MemoryError"
+
+
+def test_mail_of_a_mailer_that_is_gone_is_told(project, caplog):
+    project.send()
+    Entry.objects.update(mailer="gone")
+    strangers_told.clear()
+    for _ in range(2):
+        assert relay() == []
+    assert caplog.text.count("Mail of mailer 'gone' waits") == 1
+
+
+def test_the_ledger_needs_its_app(settings):
     from tests.ledger.projects import mailers_for
 
     settings.INSTALLED_APPS = ["mailqueue"]

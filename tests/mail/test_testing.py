@@ -16,7 +16,7 @@ def _mailers(settings):
     settings.MAILERS = {
         "default": {
             "BACKEND": "mailqueue.backends.queue.EmailBackend",
-            "OPTIONS": {"using": "target"},
+            "OPTIONS": {"using": "target", "ledger": None},
         },
         "target": {"BACKEND": TARGET},
     }

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailqueue.outcome.outcome import Kind, Outcome, Stage
+from mailqueue.outcome.outcome import Kind, Outcome, Stage, is_mailers
 from mailqueue.outcome.retry import (
     LONGEST_UNCHARGED_DELAY,
     GiveUp,
@@ -123,7 +123,7 @@ def test_no_attempt_lies_past_a_bound_and_every_mail_ends(
     assert result.delay >= max(min(policy.schedule) * 0.75 - 1e-6, wait or 0)
     assert age + result.delay <= policy.max_age
     assert expires_at is None or age + result.delay < expires_at
-    assert result.charged == (kind in (Kind.TRANSIENT, Kind.AMBIGUOUS))
+    assert result.charged != is_mailers(Outcome(kind=kind, stage=stage))
     assert kind is not Kind.PERMANENT
     if not result.charged and not wait:
         assert result.delay <= LONGEST_UNCHARGED_DELAY * 1.25

@@ -12,7 +12,7 @@ from mailqueue.broker.queues import mail_queue
 
 def project_settings(queue: str, port: int, **options: Any) -> override_settings:
     """Return settings with a queue mailer and the SMTP server on `port` as its target."""
-    options = {"using": "smtp", "queue": queue} | options
+    options = {"using": "smtp", "queue": queue, "ledger": None} | options
     smtp = {"host": "127.0.0.1", "port": port, "timeout": 5}
     return override_settings(
         MAILERS={

@@ -18,6 +18,7 @@ from mailqueue.wire.signature import keys_from_settings
 from tests.worker.project import project_settings, queued
 
 ADDRESS = "secret-address@x.test"
+OLD = time.time() - 4 * 86400
 
 
 @pytest.fixture
@@ -71,8 +72,8 @@ def changed(**fields: Any) -> Callable[[str], str]:
         (with_other_key, "", "undecodable: BadSignature"),
         (lambda text: "garbage", "", "undecodable: DecodeError"),
         (lambda text: "9" + text[1:], "", "undecodable: UnsupportedVersion"),
-        (changed(mailer="gone"), "gone", "unknown mailer"),
-        (changed(mailer="smtp"), "smtp", "unknown mailer"),
+        (changed(mailer="gone", queued_at=OLD), "gone", "unknown mailer"),
+        (changed(mailer="smtp", queued_at=OLD), "smtp", "unknown mailer"),
         (changed(expires_at=time.time() - 1), "default", "expired"),
         (changed(message={"api": "none"}), "default", "undecodable: DecodeError"),
     ],
@@ -111,7 +112,7 @@ def test_a_refused_recipient(project: str, sink: Any, dead: Any, caplog: Any) ->
 def test_a_defect_of_ours(
     project: str, dead: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(batch: str) -> None:
+    def broken(batch: str, **kwargs: Any) -> None:
         raise RuntimeError(ADDRESS)
 
     batch = json.dumps([packed(project)])

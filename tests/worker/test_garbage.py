@@ -45,7 +45,7 @@ def publisher(broker_url, queue) -> Iterator[Publisher]:
     app = Celery("sender", broker=broker_url)
     app.set_current()
     smtp = {"BACKEND": "mailqueue.backends.smtp.EmailBackend", "OPTIONS": {"host": "x"}}
-    options = {"using": "smtp", "queue": queue}
+    options = {"using": "smtp", "queue": queue, "ledger": None}
     default = {"BACKEND": "mailqueue.backends.queue.EmailBackend", "OPTIONS": options}
     with override_settings(SECRET_KEY=KEY, MAILERS={"default": default, "smtp": smtp}):
         yield publisher_of(app)

@@ -7,9 +7,10 @@ import logging
 import pytest
 from django.core.mail import EmailMessage
 
+from mailqueue import tasks
 from mailqueue.broker.dead import peek
 from mailqueue.broker.publish import publisher
-from mailqueue.delivery.process import breakers, process
+from mailqueue.delivery.deliver import breakers
 from mailqueue.demo.sink import KEEP_AND_DROP
 from mailqueue.mail import mailers
 from mailqueue.wire.envelope import Envelope, pack, unpack
@@ -54,9 +55,9 @@ def test_five_recipients_each_get_what_is_theirs(project, sink):
     sink.answer("RCPT", "550 5.1.1 no such user", to="gone@x.test")
     send("good1@x.test", "grey1@x.test", "gone@x.test", "good2@x.test", "grey2@x.test")
 
-    process(queued(project))
+    tasks.deliver(queued(project))
     again = waiting(project)
-    process(now(again))
+    tasks.deliver(now(again))
 
     assert [each.recipients for each in again] == [("grey1@x.test", "grey2@x.test")]
     assert sink.copies() == dict.fromkeys(
@@ -72,7 +73,7 @@ def test_a_wrong_password_pauses_the_mailer_and_charges_no_mail(project, sink, c
     sink.answer("MAIL", "530 5.7.0 Authentication required", times=99)
 
     with caplog.at_level(logging.ERROR, "mailqueue"):
-        process(queued(project))
+        tasks.deliver(queued(project))
 
     mails = waiting(project)
     assert len(mails) == 5
@@ -84,17 +85,17 @@ def test_a_wrong_password_pauses_the_mailer_and_charges_no_mail(project, sink, c
 def test_a_paused_mailer_is_probed_with_one_mail_and_then_sends_all(project, sink):
     sink.answer("MAIL", "530 5.7.0 Authentication required", times=5)
     send("a@x.test", number=5)
-    process(queued(project))
+    tasks.deliver(queued(project))
     first = waiting(project)
     sink.answers.clear()
 
-    process(now(first))
+    tasks.deliver(now(first))
     assert sink.mails == []  # not before the pause has ended
     second = waiting(project)
     assert len(second) == 5
 
     breakers["smtp"].paused_until = 0.0
-    process(now(second))
+    tasks.deliver(now(second))
     assert len(sink.mails) == 5
     assert breakers["smtp"].failures == 0
 
@@ -102,8 +103,8 @@ def test_a_paused_mailer_is_probed_with_one_mail_and_then_sends_all(project, sin
 def test_an_answer_that_is_lost_means_one_repeat(project, sink):
     sink.answer("DOT", KEEP_AND_DROP, times=9)
     send("a@x.test")
-    process(queued(project))
-    process(now(waiting(project)))
+    tasks.deliver(queued(project))
+    tasks.deliver(now(waiting(project)))
 
     assert len(sink.mails) == 2
     assert waiting(project) == []
@@ -115,7 +116,7 @@ def test_hold_makes_it_a_dead_letter_at_once(celery_of_project, queue, sink):
     sink.answer("DOT", KEEP_AND_DROP, times=9)
     with project_settings(queue, sink.port, retry=RETRY | {"ambiguous": "hold"}):
         send("a@x.test")
-        process(queued(queue))
+        tasks.deliver(queued(queue))
         assert len(sink.mails) == 1
         assert waiting(queue) == []
         assert [letter.kind for letter in peek(publisher(), queue=queue)] == ["ambiguous"]

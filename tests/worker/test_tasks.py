@@ -12,6 +12,7 @@ from django.test import override_settings
 from mailqueue import tasks
 from mailqueue.backends.queue import EmailBackend
 from mailqueue.delivery import follow_up
+from mailqueue.delivery.process import process, strangers_told
 from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane
 from mailqueue.mail import mailers
@@ -110,13 +111,21 @@ def test_one_bad_envelope_does_not_keep_the_others_of_its_batch(project, sink):
     assert len(sink.mails) == 1
 
 
-def test_a_mail_of_an_unknown_mailer_is_parked(project, sink, unclaimed):
+@pytest.mark.parametrize("broker_url", ["redis"], indirect=True)
+def test_a_mail_of_an_unknown_mailer_waits_for_a_worker_that_knows_it(
+    project, sink, unclaimed, caplog
+):
     send("a@example.test")
     batch = queued(project)
+    strangers_told.clear()
     with override_settings(MAILERS={}):
-        tasks.deliver(batch)
-    assert [letter.reason for letter in unclaimed()] == ["unknown mailer"]
-    assert sink.mails == []
+        for _ in range(2):
+            process(batch, queue=project)
+            assert json.loads(queued(project)) == json.loads(batch)
+    assert caplog.text.count("Mail of mailer 'default' waits") == 1
+    assert unclaimed() == []
+    tasks.deliver(batch)
+    assert len(sink.mails) == 1
 
 
 def test_a_batch_goes_back_when_what_follows_cannot_be_published(project, sink, monkeypatch):

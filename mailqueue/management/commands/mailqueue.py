@@ -25,10 +25,10 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("purge", help="delete stored attachments that no mail can need any more")
         relaying = actions.add_parser(
-            "relay", help="publish what the database ledger has due, as every worker does, too"
+            "relay", help="ring for the mail that the ledger has due, as every worker does, too"
         )
         relaying.add_argument(
-            "--once", action="store_true", help="publish what is due now, and end"
+            "--once", action="store_true", help="ring for what is due now, and end"
         )
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
@@ -38,12 +38,12 @@ class Command(BaseCommand):
             getattr(self, action)()
 
     def relay(self, *, once: bool) -> None:
-        """Publish what is due, for ever unless `once`; an error of the database ends it."""
+        """Ring for what is due, for ever unless `once`; an error of the database ends it."""
         if not is_installed():
             raise CommandError(f"The relay needs {APP!r} in INSTALLED_APPS.")
         while True:
-            if published := relay.relay():
-                self.stdout.write(f"{published} mails published")
+            if rung := relay.relay():
+                self.stdout.write(f"mail is due on {', '.join(rung)}")
             relay.purge()
             if once:
                 return
@@ -58,7 +58,8 @@ class Command(BaseCommand):
                 needed = datetime.now(UTC) - timedelta(seconds=options.retry.max_age) - MARGIN
                 if is_installed():
                     # Dead letters and mail with a `send_at` may wait for longer.
-                    needed = min(needed, lane.kept().oldest() or needed)
+                    kept = lane.kept().oldest()
+                    needed = min(needed, kept - MARGIN if kept else needed)
                 earlier = oldest.get(options.attachments, needed)
                 oldest[options.attachments] = min(needed, earlier)
         for alias, before in oldest.items():

@@ -1,0 +1,102 @@
+"""Hand messages to the target of a lane; whatever it does, each recipient has an outcome."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+
+from django.core.mail import EmailMessage
+
+from mailqueue.delivery.connections import connections
+from mailqueue.lanes import Lane
+from mailqueue.outcome.outcome import LATE, Outcome, Outcomes, is_mailers
+from mailqueue.outcome.report import checked, counted, reports_outcomes
+
+Mail = tuple[EmailMessage, list[str]]  # with its recipients
+
+# What was said of the reports of targets, (mailer, fault): once is enough for each process.
+faults_told: set[tuple[str, str]] = set()
+
+logger = logging.getLogger("mailqueue")
+
+
+def attempt(
+    lane: Lane,
+    messages: Sequence[EmailMessage],
+    *,
+    may_go: Callable[[int], bool] = lambda index: True,
+) -> Iterator[Outcomes]:
+    """Hand the messages to the target; yield what became of each, per recipient.
+
+    `may_go` is asked with the number of a message, as late as the target allows.
+    """
+    # Asked before: a target may change the messages that it is given.
+    mails = [(message, message.recipients()) for message in messages]
+    reported: list[object] = []
+    error: Exception | None = None
+    try:
+        with connections.use(lane.options.using) as target:
+            reporting = reports_outcomes(target)
+            if reporting:
+                for outcomes in reports(target.deliver(messages), limit=len(messages) + 1):
+                    reported.append(outcomes)  # one by one: what was told before an error counts
+    except Exception as raised:  # noqa: BLE001 (classify knows them all; unknown ones are retried)
+        error, reporting = raised, True
+    if reporting:
+        yield from completed(lane, mails, reported, error)
+    else:
+        yield from attempt_singly(lane, mails, may_go)
+
+
+def reports(told: object, *, limit: int) -> Iterable[object]:
+    """Return what a target told, message by message; nothing if that is no such thing."""
+    if isinstance(told, Mapping | str | bytes) or not isinstance(told, Iterable):
+        return ()
+    return islice(told, limit)
+
+
+def completed(
+    lane: Lane, mails: Sequence[Mail], reported: Sequence[object], error: Exception | None
+) -> Iterator[Outcomes]:
+    """Yield an outcome for each recipient of each mail, whatever the target told."""
+    if len(reported) > len(mails):
+        tell_fault(lane.options.using, "more messages than it was given")
+    for index, (message, recipients) in enumerate(mails):
+        if index >= len(reported) and error is not None:
+            yield lane.classify(error, recipients, message)
+            continue
+        told = reported[index] if index < len(reported) else None
+        outcomes, fault = checked(told, recipients)
+        if fault:
+            tell_fault(lane.options.using, fault)
+        yield outcomes
+
+
+def tell_fault(using: str, fault: str) -> None:
+    if (using, fault) not in faults_told:
+        faults_told.add((using, fault))
+        logger.error("The target of mailer %r reports wrongly: %s.", using, fault)
+
+
+def attempt_singly(
+    lane: Lane, mails: Sequence[Mail], may_go: Callable[[int], bool]
+) -> Iterator[Outcomes]:
+    """Hand one message after the other to a target that offers `send_messages()` alone."""
+    failed: Outcome | None = None
+    for index, (message, recipients) in enumerate(mails):
+        if failed is not None:
+            outcomes: Outcomes = dict.fromkeys(recipients, failed)
+        elif not may_go(index):
+            outcomes = dict.fromkeys(recipients, LATE)
+        else:
+            outcomes = attempt_one(lane, message, recipients)
+            failed = next(filter(is_mailers, outcomes.values()), None)
+        yield outcomes
+
+
+def attempt_one(lane: Lane, message: EmailMessage, recipients: Sequence[str]) -> Outcomes:
+    """Hand one message to such a target; what it raises is an outcome."""
+    try:
+        with connections.use(lane.options.using) as target:
+            return counted(target.send_messages([message]), recipients, message)
+    except Exception as error:  # noqa: BLE001
+        return lane.classify(error, recipients, message)
