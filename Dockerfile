@@ -4,8 +4,8 @@ RUN useradd --system --create-home mailqueue
 WORKDIR /app
 COPY pyproject.toml README.md LICENSE ./
 COPY mailqueue mailqueue
-COPY worker worker
 RUN pip install --no-cache-dir .
+COPY worker worker
 COPY example example
 USER mailqueue
 CMD ["celery", "-A", "worker", "worker", "--loglevel", "INFO"]

@@ -39,7 +39,7 @@ def project_app() -> Celery | None:
 
 @functools.cache
 def mail_app() -> Celery:
-    """Make the Celery app of a project that has none; `worker` runs the same one."""
+    """Make the Celery app of a project that has none; `mailqueue.worker` runs it."""
     app = Celery("mailqueue", set_as_current=False)
     app.config_from_object(mail_app_settings())
     return app

@@ -33,7 +33,7 @@ def workers(number: int, folder: Path) -> Iterator[None]:
 
 
 def start(name: str, folder: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "celery", "-A", "worker", "worker"]
+    command = [sys.executable, "-m", "celery", "-A", "mailqueue.worker", "worker"]
     command += ["--hostname", f"{name}@%h", "--concurrency", "2", "--loglevel", "INFO"]
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 (our own command)

@@ -34,7 +34,7 @@ def test_the_demo_delivers_everything_once(tmp_path: Path) -> None:
     assert "exactly once or is a dead letter" in output
     assert "550" in output
     # All but the one that was refused; of the rest one has two recipients.
-    files = list((tmp_path / "build/demo/received").iterdir())
+    files = list((tmp_path / "build/mailqueue-demo/received").iterdir())
     assert len(files) == 1003
     subjects = [
         message_from_bytes(file.read_bytes(), policy=policy.default)["Subject"] for file in files
@@ -45,7 +45,7 @@ def test_the_demo_delivers_everything_once(tmp_path: Path) -> None:
 
 def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path) -> None:
     demo = start(tmp_path)
-    logs = [tmp_path / f"build/demo/worker{index}.log" for index in (1, 2)]
+    logs = [tmp_path / f"build/mailqueue-demo/worker{index}.log" for index in (1, 2)]
     wait_for_callable(
         "both workers run",
         lambda: all(log.exists() and "ready." in log.read_text() for log in logs),

@@ -46,7 +46,7 @@ def test_the_readme_makes_a_project_that_sends(
     lines = [line for block in blocks("console") for line in block.splitlines()]
     (command,) = [line for line in lines if "celery" in line]
     worker = command.partition("DJANGO_SETTINGS_MODULE=shop ")[2].split()
-    assert worker == ["celery", "-A", "worker", "worker"]
+    assert worker == ["celery", "-A", "mailqueue.worker", "worker"]
     process = Process("worker", worker, cwd=tmp_path, env=environment)
     try:
         sent = subprocess.run(
