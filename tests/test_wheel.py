@@ -1,11 +1,14 @@
 """What goes to the package index: built, looked at, and installed in an environment of its own."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import django
@@ -41,6 +44,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(built: Path) -> Path:
     (path,) = built.glob("*.whl")
     return path
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        return message_from_bytes(archive.read(name))
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +100,18 @@ def test_the_sdist_holds_what_tests_and_docs_need(built: Path) -> None:
     assert {path.name for path in ROOT.glob("*.md")} < names
     assert NEEDED - names == set()
     assert [name for name in names if name.startswith((".venv", "build", "dist"))] == []
+
+
+def test_links_work_on_the_package_index(metadata: Message) -> None:
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    assert set(urls) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    source = urls["Source"]
+    assert all(url.startswith(source) for url in urls.values())
+    links = re.findall(r"\]\(([^)]+)\)", str(metadata.get_payload()))
+    assert len(links) >= 5
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    files = [link.split("/blob/main/")[1] for link in [*links, *urls.values()] if "/blob/" in link]
+    assert [name for name in files if not (ROOT / name).is_file()] == []
 
 
 def test_a_project_without_a_celery_app_gets_one(python: Path, tmp_path: Path) -> None:
