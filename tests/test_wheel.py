@@ -25,6 +25,7 @@ NEEDED = {
     "docs/conf.py",
     "example/settings.py",
     "scripts/find-python",
+    "scripts/install-parts",
     "tests/conftest.py",
     "tests/wire/samples/v1/plain.txt",
     "worker/settings.py",
