@@ -24,7 +24,6 @@ from tests.procnodes import (
     redis_process,
     run,
 )
-from tests.services import need_rabbitmq
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,7 +46,6 @@ def default_redis_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 @pytest.fixture(scope="session")
 def rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitProcess]:
     """Run one node for all tests, since it takes ten seconds to start."""
-    need_rabbitmq()
     node = rabbitmq_process(tmp_path_factory.mktemp("rabbitmq"))
     try:
         assert node.ready()

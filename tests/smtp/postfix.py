@@ -14,6 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import trustme
+
+from tests.parts import missing
+from tests.procnodes import free_port
 
 HOST = "mx.example.test"
 PASSWORD = "opensesame"
@@ -89,10 +93,9 @@ class Postfix:
     def __init__(self, folder: Path, ports: dict[str, int]) -> None:
         self.folder = folder
         self.plain, self.tls, self.bare = ports["plain"], ports["tls"], ports["bare"]
-        self.certificate = folder / "cert.pem"
 
     def trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.certificate))
+        return ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
 
     def mails(self, subject: str, number: int) -> list[bytes]:
         """Wait for so many delivered copies with this subject."""
@@ -109,18 +112,12 @@ class Postfix:
             yield path.read_bytes()
 
 
-def why_not() -> str | None:
-    """Say why no Postfix can be started here."""
-    if not shutil.which("postfix") or not shutil.which("saslpasswd2"):
-        return "no Postfix here: install postfix, sasl2-bin and libsasl2-modules"
-    return None if os.geteuid() == 0 else "Postfix starts as root only"
-
-
 @contextmanager
 def running() -> Iterator[Postfix]:
-    """Run one; skips the test where that cannot be."""
-    if reason := why_not():
-        pytest.skip(reason)
+    if not shutil.which("postfix") or not shutil.which("saslpasswd2"):
+        missing("Postfix")
+    if os.geteuid() != 0:
+        missing("Postfix", "it starts as root only")
     # Not in pytest's own folder: the daemons are not root, and it is closed to others.
     with TemporaryDirectory(prefix="mailqueue-postfix-", ignore_cleanup_errors=True) as folder:
         yield from run(Path(folder))
@@ -175,17 +172,9 @@ def write(postfix: Postfix) -> None:
 
 
 def certify(folder: Path) -> None:
-    """Make a certificate for 127.0.0.1 and localhost."""
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-         "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Make an authority, and a certificate of it for 127.0.0.1 and localhost."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")

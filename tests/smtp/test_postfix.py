@@ -1,4 +1,4 @@
-"""The backend against a real Postfix, which is skipped where there is none."""
+"""The backend against a real Postfix."""
 
 import re
 import ssl

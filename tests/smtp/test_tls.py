@@ -1,6 +1,5 @@
 """TLS from the first byte, with a server that asks for the client's certificate."""
 
-import shutil
 import socket
 import ssl
 from collections.abc import Iterator
@@ -13,8 +12,6 @@ from mailqueue.outcome.outcome import Kind, Stage
 from tests.smtp.mails import backend, mail, mails
 from tests.smtp.postfix import certify
 from tests.smtp.scripted import Server
-
-pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to certify with")
 
 
 class TLSServer(Server):
@@ -42,10 +39,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TLSServer]:
     """Run one whose certificate the system trusts, and which wants the same from the client."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "cert.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
     TLSServer.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     TLSServer.context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    TLSServer.context.load_verify_locations(folder / "cert.pem")
+    TLSServer.context.load_verify_locations(folder / "ca.pem")
     TLSServer.context.verify_mode = ssl.CERT_REQUIRED
     with TLSServer() as running:
         yield running
