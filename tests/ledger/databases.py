@@ -1,6 +1,7 @@
-"""The databases that the ledger is tested on: those that run, each test run in its own."""
+"""The databases that the ledger is tested on: those that run, else own ones."""
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connections
 
+from tests.ledger.servers import own_server
+
 DEFAULTS = {
     "postgresql": "postgresql://postgres@127.0.0.1:5432",
-    "mariadb": "mysql://root@127.0.0.1:3306",
+    "mariadb": "mariadb://root@127.0.0.1:3306",
 }
 ENGINES = {
     "sqlite": "django.db.backends.sqlite3",
@@ -35,15 +37,44 @@ def database(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
         }
         yield from migrated(kind, settings)
         return
-    if kind == "mariadb":
-        have_mysql_driver()
-    server = server_settings(kind)
     name = f"mailqueue_{uuid.uuid4().hex[:12]}"
-    run_on(kind, server, f"CREATE DATABASE {name}")
+    with running(kind) as server:
+        run_on(kind, server, f"CREATE DATABASE {name}")
+        try:
+            yield from migrated(kind, server | {"NAME": name})
+        finally:
+            run_on(kind, server, f"DROP DATABASE {name}")
+
+
+@contextmanager
+def running(kind: str) -> Iterator[dict[str, Any]]:
+    """Give how to reach a server: the one asked for, else a running one, else an own one."""
+    url = os.environ.get(f"MAILQUEUE_TEST_{kind.upper()}_URL")
+    server = server_settings(kind, url or DEFAULTS[kind])
     try:
-        yield from migrated(kind, server | {"NAME": name})
-    finally:
-        run_on(kind, server, f"DROP DATABASE {name}")
+        run_on(kind, server, "SELECT 1")
+    except OperationalError as error:
+        if url:
+            raise
+        why = str(error)
+    else:
+        yield server
+        return
+    with own_server(kind, why) as own:
+        server = server_settings(kind, own)
+        wait_for(kind, server)
+        yield server
+
+
+def wait_for(kind: str, server: dict[str, Any]) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return run_on(kind, server, "SELECT 1")
+        except OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 def have_mysql_driver() -> None:
@@ -55,9 +86,10 @@ def have_mysql_driver() -> None:
         pymysql.install_as_MySQLdb()
 
 
-def server_settings(kind: str) -> dict[str, Any]:
-    """Return how to reach the server: as the environment says, else on its usual port."""
-    url = urlsplit(os.environ.get(f"MAILQUEUE_TEST_{kind.upper()}_URL", DEFAULTS[kind]))
+def server_settings(kind: str, address: str) -> dict[str, Any]:
+    if kind == "mariadb":
+        have_mysql_driver()
+    url = urlsplit(address)
     return {
         "ENGINE": ENGINES[kind],
         "NAME": "postgres" if kind == "postgresql" else "",
@@ -84,15 +116,8 @@ def connected(alias: str, settings: dict[str, Any]) -> Iterator[None]:
 
 
 def run_on(kind: str, server: dict[str, Any], statement: str) -> None:
-    with connected(f"{kind}-server", server):
-        try:
-            with connections[f"{kind}-server"].cursor() as cursor:
-                cursor.execute(statement)
-        except OperationalError as error:
-            reason = f"no {kind}: set MAILQUEUE_TEST_{kind.upper()}_URL or start one ({error})"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
+    with connected(f"{kind}-server", server), connections[f"{kind}-server"].cursor() as cursor:
+        cursor.execute(statement)
 
 
 def migrated(alias: str, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
