@@ -25,18 +25,22 @@ $(VENV)/.has-%: pyproject.toml $(MADE)
 	@$(BIN)/python -m pip install -q -e . --group $* $(if $(DJANGO),'Django==$(DJANGO).*')
 	@touch $@
 
-.PHONY: demo test lint types docs matrix matrix-5.2 matrix-6.0 matrix-6.1 bench chaos clean help
+.PHONY: demo test lint format types docs matrix matrix-5.2 matrix-6.0 matrix-6.1 bench chaos clean help
 
 demo: $(VENV)/.has-demo  ## queue and deliver 1,004 mails: broker, two workers, an SMTP server, all on this machine
 	@$(BIN)/python -m mailqueue.demo
 
-test: $(VENV)/.has-test  ## all tests; uses a running Redis and RabbitMQ, else starts its own
+test: $(VENV)/.has-test  ## all tests; uses servers that run, else starts its own
 	$(BIN)/python -m pytest $(PYTEST)
 
 lint: $(VENV)/.has-lint  ## ruff, and the import contracts of pyproject.toml
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.has-lint  ## mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 types: $(VENV)/.has-types  ## mypy, strict
 	$(BIN)/mypy
@@ -61,7 +65,7 @@ chaos: $(VENV)/.has-test  ## long fault-injection runs
 	$(BIN)/python -m pytest -o addopts=--import-mode=importlib -q -s tests/chaos $(PYTEST)
 
 clean:  ## remove what make made
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 help:
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
