@@ -30,8 +30,11 @@ $(VENV)/.has-%: pyproject.toml $(MADE)
 demo: $(VENV)/.has-demo  ## queue and deliver 1,004 mails: broker, two workers, an SMTP server, all on this machine
 	@$(BIN)/python -m mailqueue.demo
 
-test: $(VENV)/.has-test  ## all tests; uses servers that run, else starts its own
-	$(BIN)/python -m pytest $(PYTEST)
+# Coverage, and its floor in pyproject.toml, are of the whole suite on the newest Django, of nothing less.
+WHOLE = $(if $(PYTEST)$(DJANGO),,yes)
+test: $(VENV)/.has-test  ## all tests, with coverage; uses servers that run, else starts its own
+	$(BIN)/python -m $(if $(WHOLE),coverage run -m )pytest $(PYTEST)
+	$(if $(WHOLE),$(BIN)/coverage report)
 
 lint: $(VENV)/.has-lint  ## ruff, and the import contracts of pyproject.toml
 	$(BIN)/ruff check .
