@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.core.mail import DNS_NAME, EmailMessage
-from django.db import transaction
+from django.db import Error
 from django.utils.timezone import get_current_timezone
 
 from mailqueue import signals
 from mailqueue.codec import encode
 from mailqueue.codec.attributes import default_attributes
 from mailqueue.codec.preflight import check
-from mailqueue.errors import EncodeError, PublishError
+from mailqueue.commits import is_broken, open_blocks, when_committed
+from mailqueue.errors import EncodeError, LedgerError, PublishError
 from mailqueue.lanes import Lane
+from mailqueue.log import BORN_OF_A_LOG, logger
 from mailqueue.scheduling import MessageOptions, id_of, options_of_message
 from mailqueue.wire.attachments import AttachmentStore
 from mailqueue.wire.envelope import Envelope
@@ -39,10 +41,10 @@ class Packed(NamedTuple):
 def accept(messages: Sequence[EmailMessage], lane: Lane) -> int:
     """Queue the messages that have recipients and return their number.
 
-    All or none: each is checked and packed before the first one is published. Inside
-    `transaction.atomic` they are published when it commits, if the mailer's ``on_commit`` is on;
-    with the database ledger they are kept by that transaction, and a broker that is away is no
-    error. Raises `EncodeError`, `ValueError` (header injection), `PublishError`.
+    All or none: each is checked and packed before the first one is queued. Inside of
+    `transaction.atomic` they wait until it commits, as the mailer's ``on_commit`` says; with the
+    ledger they are part of a block on its own database, and a broker that is away is no error.
+    Raises `EncodeError`, `ValueError` (header injection), `PublishError`.
     """
     store = lane.store()
     addressed = [message for message in messages if message.recipients()]
@@ -54,6 +56,14 @@ def accept(messages: Sequence[EmailMessage], lane: Lane) -> int:
     elif packed:
         hand_over(packed, lane)
     return len(packed)
+
+
+def blocks_of(lane: Lane) -> list[str]:
+    """Return the databases whose open blocks the mail of a lane waits for."""
+    on_commit = lane.options.on_commit
+    if on_commit is False:
+        return []
+    return open_blocks(None if on_commit is True else on_commit)
 
 
 def envelope(message: EmailMessage, lane: Lane, store: AttachmentStore | None) -> Envelope:
@@ -83,7 +93,8 @@ def envelope(message: EmailMessage, lane: Lane, store: AttachmentStore | None) -
 def identify(wishes: MessageOptions, lane: Lane) -> str:
     """Return the id of a mail: new, or the one that belongs to its idempotency key."""
     if wishes.idempotency_key is None:
-        return uuid.uuid4().hex
+        # A mail that tells of a dead letter must not beget one when it dies itself.
+        return (BORN_OF_A_LOG if logger.is_speaking() else "") + uuid.uuid4().hex
     if lane.options.ledger is None:
         raise EncodeError("an idempotency key needs a mailer with a ledger")
     return id_of(wishes.idempotency_key, lane.mailer)
@@ -103,33 +114,63 @@ def unknown(
         for each, message in zip(packed, messages, strict=True)
         if options_of_message(message).idempotency_key is not None
     }
-    known = ledger.known(keyed) if keyed else set()
+    known = ledger.known(keyed) if keyed and not is_broken(ledger.database) else set()
     return [each for each in packed if each.envelope.id not in known]
 
 
 def keep(packed: Sequence[Packed], ledger: "DatabaseLedger", lane: Lane) -> None:
-    """Write the mails into the caller's transaction; ring for them when it commits."""
-    if not packed:
-        return
-    ledger.record(packed)
-    now = time.time()
-    due = any((each.envelope.due_at or 0.0) <= now for each in packed)
+    """Write the mails into the caller's transaction; ring for them when it commits.
 
-    def committed() -> None:
+    Where blocks on other databases are open, they are written when all of them have committed.
+    """
+
+    def record() -> None:
+        if packed and not is_broken(ledger.database):  # else they would be rolled back with it
+            ledger.record(packed)
+            when_committed(kept, open_blocks(ledger.database))
+
+    def kept() -> None:
         tell_queued(packed)
-        if due:
+        now = time.time()
+        if any((each.envelope.due_at or 0.0) <= now for each in packed):
             lane.ring()
 
-    # robust: the mails are kept, and whatever fails now must not seem to say that they are not.
-    transaction.on_commit(committed, using=ledger.database, robust=True)
+    def record_late() -> None:
+        try:
+            record()
+        except Error as error:
+            tell_lost(packed, "the transaction committed, and the ledger did not take it")
+            raise LedgerError(type(error).__name__) from None
+
+    blocks = blocks_of(lane)
+    if blocks in ([], [ledger.database]):
+        record()
+    else:
+        when_committed(record_late, blocks)
 
 
 def hand_over(packed: Sequence[Packed], lane: Lane) -> None:
-    """Publish now, or when the surrounding transaction commits."""
-    if lane.options.on_commit and transaction.get_connection().in_atomic_block:
-        transaction.on_commit(lambda: publish_all(packed, lane))
-    else:
+    """Publish now, or when the blocks around it have committed."""
+    blocks = blocks_of(lane)
+    action = publish_committed if blocks else publish_all
+    when_committed(lambda: action(packed, lane), blocks)
+
+
+def publish_committed(packed: Sequence[Packed], lane: Lane) -> None:
+    """Publish after a commit, where nobody is left to be told of an error: what fails is dead."""
+    try:
         publish_all(packed, lane)
+    except PublishError as error:
+        lost = packed[error.queued :]
+        tell_lost(lost, "the transaction committed, and the broker did not take it")
+        raise
+
+
+def tell_lost(packed: Sequence[Packed], reason: str) -> None:
+    """Tell of mail that nothing keeps."""
+    for each in packed:
+        mailer, name = each.envelope.mailer, each.envelope.id
+        signals.tell_dead(mailer=mailer, id=name, origin=name, reason=reason)
 
 
 def publish_all(packed: Sequence[Packed], lane: Lane) -> None:

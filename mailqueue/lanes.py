@@ -4,8 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
+from django.db import connections
+
 from mailqueue.broker.bell import ring
 from mailqueue.broker.publish import publish
+from mailqueue.expectations import expect
 from mailqueue.ledger.selection import database_ledger, ledger_of
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
@@ -36,6 +39,9 @@ class Lane:
     @classmethod
     def make(cls, mailer: str, options: QueueOptions) -> Self:
         """Make the lane of a mailer; ValueError for an option that this project cannot fulfil."""
+        if isinstance(options.on_commit, str):
+            known = options.on_commit in connections
+            expect("on_commit", options.on_commit, known, "True, False or an alias in DATABASES")
         keys = keys_from_settings(options.encryption_keys)
         lane = cls(
             mailer=mailer,

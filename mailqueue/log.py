@@ -9,6 +9,8 @@ import os
 import threading
 import time
 from collections import Counter, defaultdict
+from contextvars import ContextVar
+from typing import Any
 
 from mailqueue import signals
 
@@ -16,7 +18,35 @@ from mailqueue import signals
 FEW = 10
 MINUTE = 60.0
 
-logger = logging.getLogger("mailqueue")
+BORN_OF_A_LOG = "log-"  # begins the id of a mail that tells of a line of ours
+
+_speaking: ContextVar[bool] = ContextVar("mailqueue_speaking", default=False)
+
+
+class Voice(logging.LoggerAdapter[logging.Logger]):
+    """The logger ``mailqueue``, which knows when a handler of the project hears it.
+
+    A handler may send mail (Django's `AdminEmailHandler`). What is logged on behalf of that mail
+    is not heard again, or one line would beget mail without end.
+    """
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Log a line, unless that is on behalf of another one."""
+        if self.is_speaking():
+            return
+        token = _speaking.set(True)
+        try:
+            super().log(level, msg, *args, **{"stacklevel": 2, **kwargs})
+        finally:
+            _speaking.reset(token)
+
+    @staticmethod
+    def is_speaking() -> bool:
+        """Tell whether this is called by a handler of one of our lines."""
+        return _speaking.get()
+
+
+logger = Voice(logging.getLogger("mailqueue"), {})
 
 
 def log_sent(*, id: str, **facts: object) -> None:  # noqa: A002 (what signals call it)
@@ -29,9 +59,12 @@ def log_deferred(*, id: str, delay: float, **facts: object) -> None:  # noqa: A0
     logger.info("Mail %s: next attempt in %.0f s.", id, delay)
 
 
-def log_dead(*, mailer: str, id: str, reason: str, **facts: object) -> None:  # noqa: A002
-    """Warn of a dead letter."""
-    floods.note(mailer, id, reason)
+def log_dead(*, mailer: str, id: str, origin: str, reason: str, **facts: object) -> None:  # noqa: A002
+    """Warn of a dead letter; of one that was to tell of another no handler is to send mail."""
+    if origin.startswith(BORN_OF_A_LOG):
+        logger.info("Mail %s: dead letter %s, %s.", id, of(mailer), reason)
+    else:
+        floods.note(mailer, id, reason)
 
 
 def log_cancelled(*, id: str, **facts: object) -> None:  # noqa: A002

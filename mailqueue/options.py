@@ -17,7 +17,9 @@ class QueueOptions:
     - ``using``: alias of the mailer that delivers.
     - ``queue``: name of the broker queue (a lane of its own for urgent mail, say).
     - ``priority``: 0 (least) to 9 (most urgent), on either broker; None leaves it to the broker.
-    - ``on_commit``: inside `transaction.atomic` publish when it commits.
+    - ``on_commit``: inside of `transaction.atomic` queue when it commits: True for the blocks on
+      all databases, an alias in DATABASES for those on this one alone, False at once. With the
+      ledger a block on its own database always counts.
     - ``batch_size``: messages in a worker's hands at once: that travel as one task, or are claimed
       together. A killed worker leaves no more than these in doubt.
     - ``max_message_bytes``: the most that one message may be when packed (RabbitMQ 4 refuses more
@@ -34,7 +36,8 @@ class QueueOptions:
       broker alone keeps them.
     - ``lease``: seconds after which the mails in a worker's hands may go to another one; longer
       than sending ``batch_size`` mails can take.
-    - ``keep_sent``: seconds that the database remembers a sent mail, without its content.
+    - ``keep_sent``: seconds that the ledger remembers a sent mail, without its content.
+    - ``keep_dead``: seconds that the ledger keeps a dead letter; None until somebody deletes it.
     """
 
     DEFAULT_QUEUE: ClassVar[str] = "mailqueue"
@@ -42,7 +45,7 @@ class QueueOptions:
     using: str
     queue: str = DEFAULT_QUEUE
     priority: int | None = None
-    on_commit: bool = True
+    on_commit: bool | str = True
     batch_size: int = 10
     max_message_bytes: int = 15 * 2**20
     attachments: str | None = None
@@ -54,6 +57,7 @@ class QueueOptions:
     ledger: Literal["database"] | None = None
     lease: float = 900.0
     keep_sent: float = 7 * DAY
+    keep_dead: float | None = None
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -80,7 +84,8 @@ class QueueOptions:
             self.priority is None or (is_whole(self.priority) and 0 <= self.priority <= 9),
             "None or a whole number from 0 to 9",
         )
-        expect("on_commit", self.on_commit, isinstance(self.on_commit, bool), "True or False")
+        commits = isinstance(self.on_commit, bool) or is_name(self.on_commit)
+        expect("on_commit", self.on_commit, commits, "True, False or an alias in DATABASES")
         expect(
             "batch_size",
             self.batch_size,
@@ -114,9 +119,12 @@ class QueueOptions:
 
     def check_ledger(self) -> None:
         expect("ledger", self.ledger, self.ledger in (None, "database"), "None or 'database'")
-        for name in ("lease", "keep_sent"):
+        for name in ("lease", "keep_sent", "keep_dead"):
             seconds = getattr(self, name)
-            expect(name, seconds, is_number(seconds) and seconds > 0, "a number of seconds above 0")
+            valid = (is_number(seconds) and seconds > 0) or (
+                seconds is None and name == "keep_dead"
+            )
+            expect(name, seconds, valid, "a number of seconds above 0")
 
 
 def texts(option: str, got: Any) -> tuple[str, ...]:

@@ -4,16 +4,15 @@ Every worker runs it now and then, and so does ``manage.py mailqueue relay``; an
 may run at once. It asks one indexed question a lane and reads no mail.
 """
 
-import logging
 from collections.abc import Mapping
 
 from mailqueue.lanes import Lane, lanes
 from mailqueue.ledger.clock import limit_statements
+from mailqueue.log import logger
 
 INTERVAL = 5.0  # seconds; what nobody rang for waits half of that on average
 PURGE_SIZE = 500  # rows that are deleted at once
 
-logger = logging.getLogger("mailqueue")
 
 # Mailers with mail that waits and that this process does not know; each is told once.
 strangers_told: set[str] = set()

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import re
 from typing import Any
 
@@ -22,13 +21,11 @@ from mailqueue.delivery.process import process
 from mailqueue.delivery.work import work
 from mailqueue.errors import LedgerError, PublishError
 from mailqueue.lanes import queue_names
-from mailqueue.log import floods
+from mailqueue.log import floods, logger
 from mailqueue.options import QueueOptions
 
 # What RabbitMQ's native delays put before the name of a queue.
 DELAY = re.compile(r"(?:[01]\.){28}")
-
-logger = logging.getLogger("mailqueue")
 
 
 @shared_task(

@@ -59,12 +59,12 @@ def test_the_count_is_told_when_the_minute_is_over(
                 told.set()
 
     handler = Waits()
-    log.logger.addHandler(handler)
+    log.logger.logger.addHandler(handler)
     try:
         die(number=log.FEW + 1)
         assert told.wait(10)
     finally:
-        log.logger.removeHandler(handler)
+        log.logger.logger.removeHandler(handler)
 
 
 def test_the_next_minute_begins_anew(

@@ -1,6 +1,5 @@
 """The relay inside every worker: no process of its own to start, or to forget."""
 
-import logging
 import random
 import threading
 import time
@@ -11,11 +10,10 @@ from celery.worker.consumer.tasks import Tasks
 from django.db import connections
 
 from mailqueue.ledger.selection import is_installed
+from mailqueue.log import logger
 from mailqueue.relay import INTERVAL, limit, purge, relay
 
 PATIENCE = 60.0  # seconds until a round that hangs is left alone and another one is begun
-
-logger = logging.getLogger("mailqueue")
 
 
 class Relay(bootsteps.StartStopStep):

@@ -5,19 +5,17 @@ worker rings for what is due. So a broker that is away delays mail and keeps nob
 """
 
 import json
-import logging
 import os
 import threading
 import time
 
 from mailqueue.broker.publish import publisher
 from mailqueue.errors import PublishError
+from mailqueue.log import logger
 
 # Seconds in which a process does not try a broker that did not take its last ring.
 SILENCE = 30.0
 KEY = "ring"
-
-logger = logging.getLogger("mailqueue")
 
 
 class Bell:
@@ -33,11 +31,12 @@ class Bell:
             return False
         try:
             publisher().task(ring_text(queue), queue=queue, priority=priority, countdown=0)
-        except PublishError as error:
+        except Exception as error:  # noqa: BLE001 (the mail is kept: nobody must think that it is not)
             with self._lock:
                 silent, self._silent_until = self._silent_until, time.monotonic() + SILENCE
             if time.monotonic() - silent > SILENCE:  # told once while it lasts
-                logger.warning("%s Kept mail waits for a worker's timer.", error)
+                text = error if isinstance(error, PublishError) else type(error).__name__
+                logger.warning("%s Kept mail waits for a worker's timer.", text)
             return False
         self._silent_until = 0.0
         return True

@@ -1,6 +1,5 @@
 """The worker's half: try envelopes once, and say what is left to do for each."""
 
-import logging
 import random
 import time
 from collections import defaultdict
@@ -14,6 +13,7 @@ from mailqueue.delivery.breaker import Breaker
 from mailqueue.delivery.target import attempt
 from mailqueue.errors import DecodeError, TransientDeliveryError
 from mailqueue.lanes import Lane
+from mailqueue.log import logger
 from mailqueue.outcome.settlement import Settlement, given_up, postponed, settle
 from mailqueue.wire.envelope import Envelope
 
@@ -21,8 +21,6 @@ Mail = tuple[Envelope, EmailMessage]
 
 # By target. Each worker process learns for itself, at the price of one probe.
 breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
-
-logger = logging.getLogger("mailqueue")
 
 
 def deliver(

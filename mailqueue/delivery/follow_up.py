@@ -1,7 +1,6 @@
 """What follows an attempt: the next one and dead letters on the broker, and the signals."""
 
 import json
-import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from mailqueue.broker.dead import DeadLetter, park
 from mailqueue.broker.publish import publisher
 from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane
+from mailqueue.log import logger
 from mailqueue.options import QueueOptions
 from mailqueue.outcome.outcome import Kind, Outcome
 from mailqueue.outcome.settlement import Dead, Settlement
@@ -20,8 +20,6 @@ from mailqueue.wire.envelope import Envelope
 # How long a worker holds a batch whose next attempts the broker does not take. Giving it back
 # means sending the delivered part of it again, so patience is worth a worker's time.
 PATIENCE = 600.0
-
-logger = logging.getLogger("mailqueue")
 
 
 def follow_up(settlement: Settlement, lane: Lane) -> None:

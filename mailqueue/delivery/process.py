@@ -1,7 +1,6 @@
 """A batch of the broker in a worker's hands: read it, deliver what is due, follow up on each."""
 
 import json
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from mailqueue.delivery.deliver import deliver
 from mailqueue.delivery.follow_up import announce, bury_unread, follow_up, persist, publish_again
 from mailqueue.errors import DecodeError
 from mailqueue.lanes import Lane, lane_of, lanes
+from mailqueue.log import logger
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.outcome.retry import MINUTE, RetryPolicy
 from mailqueue.wire.envelope import Envelope, unpack
@@ -24,8 +24,6 @@ PAUSE = MINUTE  # seconds until what this worker cannot do is tried again, by an
 
 # Mailers of which mail came that this worker does not have; each is told once.
 strangers_told: set[str] = set()
-
-logger = logging.getLogger("mailqueue")
 
 
 def process(batch: str, *, queue: str) -> None:

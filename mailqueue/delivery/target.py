@@ -1,6 +1,5 @@
 """Hand messages to the target of a lane; whatever it does, each recipient has an outcome."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -8,6 +7,7 @@ from django.core.mail import EmailMessage
 
 from mailqueue.delivery.connections import connections
 from mailqueue.lanes import Lane
+from mailqueue.log import logger
 from mailqueue.outcome.outcome import LATE, Outcome, Outcomes, is_mailers
 from mailqueue.outcome.report import checked, counted, reports_outcomes
 
@@ -15,8 +15,6 @@ Mail = tuple[EmailMessage, list[str]]  # with its recipients
 
 # What was said of the reports of targets, (mailer, fault): once is enough for each process.
 faults_told: set[tuple[str, str]] = set()
-
-logger = logging.getLogger("mailqueue")
 
 
 def attempt(

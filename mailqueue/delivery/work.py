@@ -5,7 +5,6 @@ leaves at most one window of which nobody knows.
 """
 
 import itertools
-import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -17,6 +16,7 @@ from mailqueue.errors import LedgerError
 from mailqueue.lanes import Lane, lanes_on
 from mailqueue.ledger.claims import Claim
 from mailqueue.ledger.selection import is_installed
+from mailqueue.log import logger
 from mailqueue.outcome.outcome import Kind
 from mailqueue.outcome.settlement import Dead, Settlement, given_up
 
@@ -28,8 +28,6 @@ TURN = 0.25
 PAUSES = (0.1, 1.0, 5.0, 10.0)
 
 Result = tuple[Claim, Settlement]
-
-logger = logging.getLogger("mailqueue")
 
 
 def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> bool:

@@ -1,14 +1,13 @@
 """The mails as rows, written in the caller's transaction, claimed by workers window by window."""
 
 import dataclasses
-import logging
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
-from django.db import Error, router, transaction
+from django.db import Error, connections, router, transaction
 from django.db.models import F, Min, QuerySet
 from django.utils.timezone import is_aware, make_aware
 
@@ -26,6 +25,7 @@ from mailqueue.ledger.transitions import (
     new_entry,
     sent,
 )
+from mailqueue.log import logger
 from mailqueue.options import QueueOptions
 from mailqueue.outcome.settlement import Dead, Settlement
 from mailqueue.wire.envelope import Envelope, pack, unpack
@@ -34,8 +34,6 @@ from mailqueue.wire.signature import Keys, worker_keys
 INSERT_SIZE = 4 * 2**20  # of payload in one INSERT; MariaDB takes 16 MiB unless told otherwise
 WINDOW_SIZE = 8 * 2**20  # of payload in one claim: a window is in the memory of a worker
 UNREADABLE_PAUSE = 600.0  # seconds until a row that this worker could not open is due again
-
-logger = logging.getLogger("mailqueue")
 
 
 class DatabaseLedger:
@@ -55,7 +53,9 @@ class DatabaseLedger:
         now = time.time()
         age = self.options.retry.max_age
         entries = [new_entry(each, text, now=now, max_age=age) for each, text in envelopes]
-        with transaction.atomic(using=self.database):
+        # Without autocommit SQLite would commit with the savepoint.
+        savepoint = connections[self.database].in_atomic_block
+        with transaction.atomic(using=self.database, savepoint=savepoint):
             for chunk in chunks(entries, INSERT_SIZE):
                 self.entries.bulk_create(chunk, ignore_conflicts=True, batch_size=100)
 
@@ -145,6 +145,7 @@ class DatabaseLedger:
     def requeue(self, ids: Sequence[str]) -> int:
         """Queue dead letters anew, as if never tried; return how many there were."""
         fresh: dict[str, Any] = {"attempts": 0, "handed": 0, "finished_at": None}
+        fresh["purge_at"] = None
         again = {"due_at": Clock(), "give_up_at": Clock(self.options.retry.max_age)}
         return self.dead().filter(pk__in=ids).update(state=State.QUEUED, **again, **fresh)
 
@@ -189,7 +190,14 @@ class DatabaseLedger:
         )
 
     def _finish_one(self, claim: Claim, settlement: Settlement) -> Sequence[Dead] | None:
-        changes = after(claim, settlement, now=time.time(), keep_sent=self.options.keep_sent)
+        keep = self.options.keep_dead
+        changes = after(
+            claim,
+            settlement,
+            now=time.time(),
+            keep_sent=self.options.keep_sent,
+            keep_dead=keep,
+        )
         whole = changes["state"] == State.DEAD  # not only some of its recipients
         left = settlement.dead[0].envelope if whole else settlement.again
         if left is not None and len(left.recipients or ()) < len(settlement.outcomes):
@@ -197,7 +205,9 @@ class DatabaseLedger:
             changes["size"] = len(changes["payload"])
         letters = [apart(dead) for dead in settlement.dead[whole:]]
         origin = claim.envelope.id
-        rows = [dead_entry(dead, pack(dead.envelope, self.keys), origin) for dead in letters]
+        rows = [
+            dead_entry(dead, pack(dead.envelope, self.keys), origin, keep=keep) for dead in letters
+        ]
         around = transaction.atomic(using=self.database, savepoint=False)
         with around if rows else nullcontext():
             if not self._sending([origin], claim.fence).update(**changes):

@@ -34,7 +34,7 @@ def new_entry(envelope: Envelope, packed: str, *, now: float, max_age: float) ->
     )
 
 
-def dead_entry(dead: Dead, packed: str, origin: str) -> Entry:
+def dead_entry(dead: Dead, packed: str, origin: str, *, keep: float | None) -> Entry:
     """Return the row of recipients that died apart from the others of the mail ``origin``."""
     envelope = dead.envelope
     return Entry(
@@ -45,7 +45,7 @@ def dead_entry(dead: Dead, packed: str, origin: str) -> Entry:
         queued_at=Clock(),
         attempts=envelope.attempts,
         origin=origin,
-        **died(dead.outcome, dead.reason),
+        **died(dead.outcome, dead.reason, keep),
     )
 
 
@@ -73,7 +73,14 @@ def sent(keep_sent: float) -> Changes:
     }
 
 
-def after(claim: Claim, settlement: Settlement, *, now: float, keep_sent: float) -> Changes:
+def after(
+    claim: Claim,
+    settlement: Settlement,
+    *,
+    now: float,
+    keep_sent: float,
+    keep_dead: float | None,
+) -> Changes:
     """Return how a row changes: mail to be tried again, or sent, or dead as a whole."""
     outcomes = settlement.outcomes.values()
     unknown = any(outcome.kind is Kind.AMBIGUOUS for outcome in outcomes)
@@ -85,12 +92,17 @@ def after(claim: Claim, settlement: Settlement, *, now: float, keep_sent: float)
         cause = settlement.cause
         return told | (facts(cause, cause.reason) if cause else {})
     if settlement.dead and not any(outcome.kind is Kind.SENT for outcome in outcomes):
-        return told | died(settlement.dead[0].outcome, settlement.dead[0].reason)
+        return told | died(settlement.dead[0].outcome, settlement.dead[0].reason, keep_dead)
     return sent(keep_sent)
 
 
-def died(outcome: Outcome, reason: str) -> Changes:
-    changes: Changes = {"state": State.DEAD, "due_at": None, "finished_at": Clock()}
+def died(outcome: Outcome, reason: str, keep: float | None) -> Changes:
+    changes: Changes = {
+        "state": State.DEAD,
+        "due_at": None,
+        "finished_at": Clock(),
+        "purge_at": None if keep is None else Clock(keep),
+    }
     return changes | facts(outcome, reason)
 
 

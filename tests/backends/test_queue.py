@@ -39,7 +39,10 @@ def settings_with(**options):
         ({"queue": ""}, "'queue'"),
         ({"priority": 10}, "'priority' must be None or a whole number from 0 to 9, got 10"),
         ({"priority": True}, "'priority'"),
-        ({"on_commit": "yes"}, "'on_commit' must be True or False, got 'yes'"),
+        (
+            {"on_commit": "yes"},
+            "'on_commit' must be True, False or an alias in DATABASES",
+        ),
         ({"batch_size": 0}, "'batch_size'"),
         ({"retry": {"schedule": []}}, "'retry.schedule' must be"),
         ({"retry": {"scedule": [1]}}, "got 'scedule'"),

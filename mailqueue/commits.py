@@ -1,0 +1,41 @@
+"""What waits until the caller's transactions have committed."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from django.db import connections, transaction
+
+
+def open_blocks(only: str | None = None) -> list[str]:
+    """Return the databases on which this thread is inside of `transaction.atomic`.
+
+    ``only`` names the one database that is asked for.
+    """
+    aliases = [each.alias for each in connections.all(initialized_only=True)]
+    chosen = [alias for alias in aliases if only is None or alias == only]
+    return [alias for alias in chosen if connections[alias].in_atomic_block]
+
+
+def when_committed(action: Callable[[], None], blocks: Sequence[str]) -> None:
+    """Do it when all of these blocks have committed; never, if one of them rolls back.
+
+    Without a block it is done now, and what it raises is raised. What it raises after a commit is
+    logged by Django and stops no other callback of the project.
+    """
+    if not blocks:
+        action()
+    waits_for = set(blocks)
+
+    def committed(alias: str) -> None:
+        waits_for.remove(alias)
+        if not waits_for:
+            action()
+
+    for alias in blocks:
+        transaction.on_commit(partial(committed, alias), using=alias, robust=True)
+
+
+def is_broken(alias: str) -> bool:
+    """Tell whether the block that is open on a database can only be rolled back."""
+    connection = connections[alias]
+    return connection.in_atomic_block and connection.needs_rollback
