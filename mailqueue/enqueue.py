@@ -80,6 +80,12 @@ def envelope(message: EmailMessage, lane: Lane, store: AttachmentStore | None) -
         keep=store.keep if store else lambda content: None,
     )
     present = time.time()
+    wait = (wishes.send_at or 0.0) - present
+    if "claims" in data and lane.ledger is None and wait > lane.options.retry.max_age:
+        raise EncodeError(
+            "'send_at' is further away than 'max_age': without the ledger its attachments in the "
+            "storage would be purged before"
+        )
     return Envelope(
         id=identify(wishes, lane),
         mailer=lane.mailer,

@@ -8,7 +8,10 @@ from django.core.files.storage import storages
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from mailqueue import relay
-from mailqueue.lanes import lanes
+from mailqueue.broker.dead import peek
+from mailqueue.broker.publish import publisher
+from mailqueue.errors import PublishError
+from mailqueue.lanes import Lane, lanes
 from mailqueue.ledger.selection import APP, is_installed
 from mailqueue.wire.attachments import purge
 
@@ -56,12 +59,26 @@ class Command(BaseCommand):
             options = lane.options
             if options.attachments is not None:
                 needed = datetime.now(UTC) - timedelta(seconds=options.retry.max_age) - MARGIN
-                if is_installed():
-                    # Dead letters and mail with a `send_at` may wait for longer.
-                    kept = lane.kept().oldest()
-                    needed = min(needed, kept - MARGIN if kept else needed)
+                try:
+                    needed = min(needed, needed_since(lane) or needed)
+                except PublishError as error:
+                    raise CommandError(f"Dead letters cannot be looked at: {error}") from None
                 earlier = oldest.get(options.attachments, needed)
                 oldest[options.attachments] = min(needed, earlier)
         for alias, before in oldest.items():
             number = purge(storages[alias], before=before.date())
             self.stdout.write(f"{alias}: {number} attachments deleted")
+
+
+def needed_since(lane: Lane) -> datetime | None:
+    """Return when the oldest content was stored that a mail which is kept for long may need.
+
+    That is a dead letter or, with the ledger, one with a `send_at`.
+    """
+    found = lane.kept().oldest() if is_installed() else None
+    since = [found - MARGIN] if found else []
+    # Accepted at most this long before it died: `send_at` may be as far away as `max_age`.
+    life = timedelta(seconds=2 * lane.options.retry.max_age) + MARGIN
+    for letter in peek(publisher(), queue=lane.options.queue):
+        since.append(datetime.fromtimestamp(max(letter.died_at - life.total_seconds(), 0), UTC))
+    return min(since, default=None)
