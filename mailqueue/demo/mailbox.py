@@ -1,13 +1,11 @@
-"""Where the demo's mails end: a folder of .eml files, or the dead letter queue."""
+"""Where the demo's mails end: a folder of .eml files, or the dead letters of the ledger."""
 
 import itertools
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from mailqueue.broker.dead import DeadLetter, peek
-from mailqueue.broker.publish import publisher
 from mailqueue.demo.sink import Mail
-from mailqueue.errors import DecodeError
 from mailqueue.wire.envelope import unpack
 from mailqueue.wire.signature import keys_from_settings
 
@@ -32,17 +30,18 @@ class Mailbox:
         return self.last - self.first
 
 
-def dead_letters(queue: str) -> dict[str, str]:
+def dead_letters() -> dict[str, str]:
     """Return the recipients of the dead letters, each with the reason."""
+    from mailqueue.ledger.models import Entry, State  # models, so not before the apps
+
     return {
-        recipient: f"{letter.reason} ({letter.code} {letter.enhanced or ''})".replace(" )", ")")
-        for letter in peek(publisher(), queue=queue)
-        for recipient in recipients(letter)
+        recipient: f"{letter.reason} ({letter.code or ''} {letter.enhanced})".replace(" )", ")")
+        for letter in Entry.objects.filter(state=State.DEAD)
+        for recipient in recipients(letter.payload)
     }
 
 
-def recipients(letter: DeadLetter) -> tuple[str, ...]:
-    try:
-        return unpack(letter.content, keys_from_settings()).recipients or ()
-    except DecodeError:
-        return ()
+def recipients(payload: str) -> Sequence[str]:
+    """Return those whom a dead letter of the demo would have gone to; it has no Cc and no Bcc."""
+    envelope = unpack(payload, keys_from_settings())
+    return envelope.recipients or envelope.message["to"]

@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import signal
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 import django
+from django.core.management import call_command
 from rich.console import Console
 from rich.progress import Progress
 
@@ -22,10 +24,12 @@ from mailqueue.demo.broker import embedded_broker, remove_queues
 from mailqueue.demo.mailbox import Mailbox, dead_letters
 from mailqueue.demo.report import Result, show
 from mailqueue.demo.sink import Sink
+from mailqueue.demo.trouble import forget_everything, kill_with_mail_in_hand
 from mailqueue.demo.workers import workers
 
 FOLDER = Path("build/mailqueue-demo")
 LIMIT = 180.0  # seconds until the demo gives up
+WORKERS = PROCESSES = 2  # workers, and processes of each
 
 # A queue of its own: the broker may be one that other mail travels on.
 QUEUE = f"mailqueue-demo-{uuid.uuid4().hex[:8]}"
@@ -87,10 +91,12 @@ def configure(broker_url: str, smtp_port: int) -> None:
         DJANGO_SETTINGS_MODULE="mailqueue.demo.settings",
         MAILQUEUE_BROKER_URL=broker_url,
         MAILQUEUE_DEMO_KEY=uuid.uuid4().hex,
+        MAILQUEUE_DEMO_DATABASE=str((FOLDER / "ledger.sqlite3").resolve()),
         MAILQUEUE_DEMO_QUEUE=QUEUE,
         MAILQUEUE_DEMO_PORT=str(smtp_port),
     )
     django.setup()
+    call_command("migrate", verbosity=0)
 
 
 def misbehave(sink: Sink) -> None:
@@ -100,10 +106,11 @@ def misbehave(sink: Sink) -> None:
 
 
 def run(sink: Sink, mailbox: Mailbox, console: Console) -> Result:
-    """Send, wait until every recipient has the mail or a dead letter, and end the workers."""
-    with workers(2, FOLDER):
+    """Send, make trouble, wait until every recipient has the mail or a dead letter."""
+    with workers(WORKERS, PROCESSES, FOLDER) as running:
         sent = mails.send_all()
         end = time.monotonic() + LIMIT
+        troubled = False
         with Progress(console=console) as progress:
             bar = progress.add_task("mails arrive", total=len(sent.recipients))
             while True:
@@ -111,12 +118,25 @@ def run(sink: Sink, mailbox: Mailbox, console: Console) -> Result:
                     sent=sent,
                     copies=sink.copies(),
                     attempts=sink.attempts,
-                    dead=dead_letters(QUEUE),
+                    dead=dead_letters(),
                     seconds=mailbox.seconds,
                 )
                 progress.update(bar, completed=result.settled)
                 if result.settled == len(sent.recipients) or time.monotonic() > end:
                     break
+                if not troubled and 3 * result.settled > len(sent.recipients):
+                    make_trouble(sink, running[0], console)
+                    troubled = True
                 time.sleep(0.2)
     # The workers have ended, so what has not come twice by now never will.
-    return dataclasses.replace(result, copies=sink.copies(), dead=dead_letters(QUEUE))
+    return dataclasses.replace(result, copies=sink.copies(), dead=dead_letters())
+
+
+def make_trouble(sink: Sink, victim: "subprocess.Popen[bytes]", console: Console) -> None:
+    """Kill a worker in the middle of the list, and let the broker forget all that it has."""
+    if kill_with_mail_in_hand(sink, victim, WORKERS * PROCESSES):
+        console.print(f"[yellow]Killed a worker with {PROCESSES} mails in hand.[/yellow]")
+    url = os.environ["MAILQUEUE_BROKER_URL"]
+    if url.startswith("redis+socket://"):  # one of our own
+        forget_everything(url)
+        console.print("[yellow]Deleted all that the broker had.[/yellow]")

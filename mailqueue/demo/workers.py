@@ -12,29 +12,31 @@ PATIENCE = 20.0  # seconds for a worker to finish what it has in hand
 
 
 @contextmanager
-def workers(number: int, folder: Path) -> Iterator[None]:
+def workers(number: int, processes: int, folder: Path) -> "Iterator[list[subprocess.Popen[bytes]]]":
     """Run workers with this process's environment; their logs go to `folder`."""
     running: list[subprocess.Popen[bytes]] = []
     try:
         for index in range(1, number + 1):
-            running.append(start(f"worker{index}", folder))
-        yield
+            running.append(start(f"worker{index}", processes, folder))
+        yield running
     except BaseException:
         for worker in running:
             kill(worker)
         raise
-    for worker in running:
+    alive = [worker for worker in running if worker.poll() is None]
+    for worker in alive:
         worker.send_signal(signal.SIGTERM)
-    for worker in running:
+    for worker in alive:
         try:
             worker.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             kill(worker)
 
 
-def start(name: str, folder: Path) -> "subprocess.Popen[bytes]":
+def start(name: str, processes: int, folder: Path) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "celery", "-A", "mailqueue.worker", "worker"]
-    command += ["--hostname", f"{name}@%h", "--concurrency", "2", "--loglevel", "INFO"]
+    command += ["--hostname", f"{name}@%h", "--concurrency", str(processes)]
+    command += ["--loglevel", "INFO"]
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 (our own command)
             command,
