@@ -11,7 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from mailqueue.bootsteps.relay import Relay
 from mailqueue.bootsteps.screen import Screen
-from mailqueue.broker.publish import TASK, publisher
+from mailqueue.broker import eager
+from mailqueue.broker.message import NO_LIMIT, TASK
+from mailqueue.broker.publish import publisher
 from mailqueue.broker.queues import prepare_worker
 from mailqueue.delivery.connections import connections
 from mailqueue.delivery.follow_up import bury_whole
@@ -33,6 +35,10 @@ logger = logging.getLogger("mailqueue")
     acks_on_failure_or_timeout=False,
     ignore_result=True,
     store_errors_even_if_ignored=False,
+    # What is None here is taken from the project's settings for its own tasks.
+    time_limit=NO_LIMIT,
+    soft_time_limit=NO_LIMIT,
+    rate_limit="0",
 )
 def deliver(batch: str) -> None:
     """Deliver a batch: the JSON array of packed envelopes that `broker.publish` made.
@@ -48,6 +54,8 @@ def deliver(batch: str) -> None:
             # A defect of ours must neither lose the batch nor send it for ever.
             bury_whole(batch, error)
     except PublishError:
+        if eager.attempt.get() is not None:
+            raise
         raise Reject("what follows could not be published", requeue=True) from None
     except LedgerError as error:
         logger.error("The ledger cannot be asked (%s); the batch goes back.", error)

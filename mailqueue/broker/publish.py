@@ -8,21 +8,26 @@ import functools
 import json
 import math
 import os
+import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
+from amqp.exceptions import MessageNacked, NotFound
 from celery import Celery
+from celery.utils.nodenames import anon_nodename
 from django.core.exceptions import ImproperlyConfigured
-from kombu import Producer
+from kombu import Producer, Queue
 from kombu.exceptions import KombuError
 from kombu.pools import ProducerPool
 
+from mailqueue.broker import delay, eager
 from mailqueue.broker.app import carrier
+from mailqueue.broker.message import ENCODING, JSON, TASK, body_of, headers_of
 from mailqueue.broker.queues import dead_queue, is_rabbitmq, mail_queue
 from mailqueue.errors import PublishError
-
-TASK = "mailqueue.deliver"
 
 # A stalled publish costs at most three timeouts: the write, closing the channel, one reconnect.
 TIMEOUT = 2.5
@@ -44,59 +49,123 @@ REDIS_OPTIONS = {
 }
 
 
+class Way(NamedTuple):
+    """Where a message enters the broker, and the queue that it is for."""
+
+    queue: Queue
+    exchange: str
+    routing_key: str
+
+    @property
+    def known_as(self) -> tuple[str, str]:
+        return self.queue.name, self.exchange
+
+
 class Publisher:
-    """Publishes through one Celery app, on connections of its own with timeouts and confirms."""
+    """Publishes through one Celery app's broker, on connections of its own with timeouts."""
 
     def __init__(self, app: Celery) -> None:
+        if TASK not in app.tasks:
+            raise ImproperlyConfigured("Add 'mailqueue' to INSTALLED_APPS.")
         self.app = app
         self.rabbitmq = is_rabbitmq(app)
-        options = RABBITMQ_OPTIONS if self.rabbitmq else REDIS_OPTIONS
-        connection = app.connection_for_write(connect_timeout=TIMEOUT, transport_options=options)
+        self.origin = anon_nodename()
+        self.options: dict[str, object] = {**(RABBITMQ_OPTIONS if self.rabbitmq else REDIS_OPTIONS)}
+        connection = app.connection_for_write(
+            connect_timeout=TIMEOUT, transport_options=self.options
+        )
+        self.broker = connection.as_uri()
         self.errors: tuple[type[BaseException], ...] = (
             KombuError,
             OSError,
+            MessageNacked,
             *connection.connection_errors,
             *connection.channel_errors,
         )
         self.connections = connection.Pool(POOL_SIZE)
-        self.producers = ProducerPool(self.connections, limit=POOL_SIZE)
+        made: Any = functools.partial(Producer, on_return=self.came_back if self.rabbitmq else None)
+        self.producers = ProducerPool(self.connections, limit=POOL_SIZE, Producer=made)
+        self.declared: set[tuple[str, str]] = set()
+        self.returned: set[str] = set()
 
     def task(self, argument: str, *, queue: str, priority: int | None, countdown: float) -> None:
         """Publish the task of mail with its one opaque argument, to run after `countdown` seconds.
 
-        Nothing of the argument shows in the headers: Celery would put its repr there.
+        Nothing of the argument shows in the headers. Raises `PublishError`.
         """
-        options: dict[str, Any] = {
-            "args": (argument,),
-            "argsrepr": "('…',)",
-            "kwargsrepr": "{}",
-            "queue": mail_queue(queue, quorum=self.rabbitmq),
-            "countdown": self.holdable(countdown),
-            "serializer": "json",
-            "retry": True,
-            "retry_policy": RETRY,
+        wait = self.holdable(countdown)
+        eta = None
+        if wait and not self.rabbitmq:
+            eta = datetime.fromtimestamp(time.time() + wait, UTC).isoformat()
+        message_id = str(uuid.uuid4())
+        self.send(
+            body_of(argument),
+            message_id,
+            self.way(queue, wait if self.rabbitmq else None),
+            headers=headers_of(message_id, origin=self.origin, eta=eta),
             **self.priority(priority),
-        }
-        if TASK not in self.app.tasks:
-            raise ImproperlyConfigured("Add 'mailqueue' to INSTALLED_APPS.")
-        with self.producer() as producer:
-            self.app.tasks[TASK].apply_async(producer=producer, **options)
+        )
 
     def dead_letter(self, body: Mapping[str, Any], *, queue: str, headers: dict[str, str]) -> None:
-        """Publish a dead letter to the dead letter queue of the mail queue `queue`."""
-        target = dead_queue(queue, quorum=self.rabbitmq)
-        with self.producer() as producer:
-            producer.publish(
-                body,
-                exchange="",
-                routing_key=target.routing_key,
-                declare=[target],
-                serializer="json",
-                headers=headers,
-                delivery_mode=2,
-                retry=True,
-                retry_policy=RETRY,
-            )
+        """Publish a dead letter to the dead letter queue of the mail queue `queue`.
+
+        In eager mode there is no broker to keep it; who makes it tells it.
+        """
+        if eager.attempt.get() is not None:
+            return
+        target = self.queue(dead_queue, queue)
+        way = Way(target, "", target.name)
+        self.send(json.dumps(body).encode(), str(uuid.uuid4()), way, headers=headers)
+
+    def send(
+        self,
+        body: bytes,
+        id: str,  # noqa: A002 (what tells a message that comes back from others)
+        way: Way,
+        *,
+        headers: dict[str, Any],
+        priority: int = 0,
+    ) -> None:
+        """Publish a message; where it has no way to its queue, make the way and repeat once."""
+
+        def once() -> bool:
+            with self.producers.acquire(block=True, timeout=TIMEOUT) as producer:
+                if way.known_as not in self.declared:
+                    self.declare(producer, way)
+                producer.publish(
+                    body,
+                    exchange=way.exchange,
+                    routing_key=way.routing_key,
+                    content_type=JSON,
+                    content_encoding=ENCODING,
+                    headers=headers,
+                    priority=priority,
+                    delivery_mode=2,
+                    mandatory=self.rabbitmq,
+                    correlation_id=id,
+                    retry=True,
+                    retry_policy=RETRY,
+                )
+            if id not in self.returned:
+                return True
+            self.returned.discard(id)
+            return False
+
+        with self.refusals():
+            for _ in range(2):
+                with suppress(NotFound):  # the exchange is gone
+                    if once():
+                        return
+                self.declared.discard(way.known_as)
+        raise PublishError(f"The broker {self.broker} has no queue for it.")
+
+    def declare(self, producer: Producer, way: Way) -> None:
+        """Declare what the broker needs for this way; Redis makes its lists by itself."""
+        if self.rabbitmq:
+            way.queue(producer.channel).declare()  # type: ignore[arg-type]
+            if way.exchange:
+                delay.declare(self.app, way.queue, options=self.options)
+        self.declared.add(way.known_as)
 
     def declare_dead(self, names: Iterable[str]) -> None:
         """Declare the dead letter queues of these mail queues."""
@@ -111,11 +180,33 @@ class Publisher:
 
     @contextmanager
     def producer(self) -> Iterator[Producer]:
+        """Give a producer of one of the kept connections; `PublishError`."""
+        with (
+            self.refusals(),
+            self.producers.acquire(block=True, timeout=TIMEOUT) as producer,
+        ):
+            yield producer
+
+    @contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Make `PublishError` of what a broker, or the way to it, raises."""
         try:
-            with self.producers.acquire(block=True, timeout=TIMEOUT) as producer:
-                yield producer
+            yield
         except self.errors as error:
-            raise PublishError(f"The broker did not take it: {type(error).__name__}.") from None
+            raise PublishError(
+                f"The broker {self.broker} did not take it: {type(error).__name__}."
+            ) from None
+
+    def came_back(self, error: object, exchange: object, routing_key: str, message: Any) -> None:
+        """Note a message that RabbitMQ could not route; it confirms it all the same."""
+        self.returned.add(message.properties["correlation_id"])
+
+    def way(self, queue: str, wait: float | None) -> Way:
+        """Return the way to a mail queue, through RabbitMQ's delay queues if it has to wait."""
+        target = self.queue(mail_queue, queue)
+        if wait is None:
+            return Way(target, "", queue)
+        return Way(target, delay.EXCHANGE, delay.key(wait, queue))
 
     def holdable(self, countdown: float) -> int | None:
         """Return the part of a wait that the broker may hold, in whole seconds.
@@ -126,11 +217,15 @@ class Publisher:
         """
         if countdown <= 0:
             return None
+        longest = delay.LONGEST if self.rabbitmq else self.longest_hold()
+        return max(1, math.ceil(min(countdown, longest)))
+
+    def longest_hold(self) -> float:
+        """Return the seconds that a worker may hold a task before it starts: on RabbitMQ none."""
         if self.rabbitmq:
-            return math.ceil(countdown)
+            return 0.0
         options = self.app.conf.broker_transport_options or {}
-        visibility = options.get("visibility_timeout", KOMBU_VISIBILITY_TIMEOUT)
-        return max(1, math.ceil(min(countdown, float(visibility) / 2)))
+        return float(options.get("visibility_timeout", KOMBU_VISIBILITY_TIMEOUT)) / 2
 
     def priority(self, urgency: int | None) -> dict[str, int]:
         """Return AMQP's priority (9 is first) in the broker's own sense (kombu's Redis: 0 is)."""
@@ -138,22 +233,52 @@ class Publisher:
             return {}
         return {"priority": urgency if self.rabbitmq else 9 - urgency}
 
+    def queue(self, kind: Any, name: str) -> Queue:
+        return queue_of_kind(kind, name, self.rabbitmq)
+
+
+@functools.cache
+def queue_of_kind(kind: Any, name: str, quorum: bool) -> Queue:
+    """Make a queue's declaration once."""
+    made: Queue = kind(name, quorum=quorum)
+    return made
+
 
 def publish(
     batch: Sequence[str], *, queue: str, priority: int | None = None, countdown: float = 0
 ) -> None:
     """Publish packed envelopes as one task; raises `PublishError`."""
-    publisher().task(json.dumps(list(batch)), queue=queue, priority=priority, countdown=countdown)
+    argument = json.dumps(list(batch))
+    app = carrier_app()
+    if eager.is_eager(app):
+        eager.run(app, argument, mails=len(batch), countdown=countdown)
+    else:
+        publisher().task(argument, queue=queue, priority=priority, countdown=countdown)
 
 
 def publisher() -> Publisher:
-    """Return the publisher of this process for the app that carries mail."""
-    return publisher_of(carrier())
+    """Return the publisher of this process for the app that carries mail; `PublishError`."""
+    return publisher_of(carrier_app())
+
+
+def carrier_app() -> Celery:
+    """Return the app that carries mail.
+
+    Raises `PublishError` where no broker is known, so that mail which is kept stays kept.
+    """
+    try:
+        return carrier()
+    except ImproperlyConfigured as error:
+        raise PublishError(str(error)) from None
 
 
 @functools.cache
 def publisher_of(app: Celery) -> Publisher:
-    return Publisher(app)
+    """Make the publisher of an app; `PublishError` for a broker URL that cannot be used."""
+    try:
+        return Publisher(app)
+    except (KeyError, ImportError, AttributeError, TypeError, ValueError) as error:
+        raise PublishError(f"The broker URL cannot be used: {type(error).__name__}.") from None
 
 
 # A forked child must not write to its parent's sockets.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from celery import Celery
 from kombu import Exchange, Queue
 
-from mailqueue.broker.app import mail_app
+from mailqueue.broker.app import MailApp
 
 # A mail whose worker dies this many times is dead-lettered by RabbitMQ itself.
 DELIVERY_LIMIT = 10
@@ -52,8 +52,12 @@ def dead_name(name: str) -> str:
 def prepare_worker(app: Celery, names: Sequence[str]) -> None:
     """Make the mail queues known to a worker's app, so that it consumes them by default."""
     quorum = is_rabbitmq(app)
-    if app is mail_app():
+    urls: object = app.conf.broker_url
+    if isinstance(app, MailApp):
         # Celery makes a queue of its own type of the default queue, unless it is one of these.
         app.conf.task_default_queue = next(iter(names), app.conf.task_default_queue)
+    elif quorum and isinstance(urls, tuple):
+        # Where there is a quorum queue, Celery's worker takes a list but no tuple.
+        app.conf.update(broker_url=list(urls))
     for name in names:
         app.amqp.queues.select_add(mail_queue(name, quorum=quorum))

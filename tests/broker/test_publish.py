@@ -1,18 +1,33 @@
 """Publishing to real brokers: what travels, who can read it, and how long it may take."""
 
+import json
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from celery import Celery
+from celery.signals import before_task_publish
+from pytest_docker_tools.utils import wait_for_callable
 
+from mailqueue.broker import delay
 from mailqueue.broker.dead import DeadLetter, park, peek
+from mailqueue.broker.message import (
+    HIDDEN,
+    NO_LIMIT,
+    NOTHING,
+    TASK,
+    body_of,
+    eta_of,
+    headers_of,
+    queue_in,
+)
 from mailqueue.broker.publish import BOUND, Publisher, publisher_of
 from mailqueue.broker.queues import dead_queue, mail_queue
 from mailqueue.errors import PublishError
 from tests.fork import holds_in_child
 from tests.proxy import Proxy, proxy
+from tests.services import queue_on
 
 SECRET = "token-only-the-recipient-may-see"
 
@@ -40,6 +55,130 @@ def test_a_task_carries_its_argument_in_the_body_and_nothing_of_it_in_the_header
     (args, kwargs, _embed) = message.payload
     assert (args, kwargs) == ([SECRET], {})
     assert SECRET not in repr((message.headers, message.properties, message.delivery_info))
+
+
+HOSTILE = {
+    "task_routes": {"*": {"exchange": "jobs", "routing_key": "jobs", "queue": "jobs"}},
+    "task_compression": "gzip",
+    "task_protocol": 1,
+    "task_serializer": "pickle",
+    "task_time_limit": 1,
+    "task_soft_time_limit": 1,
+    "task_default_queue": "jobs",
+    "task_default_exchange": "jobs",
+    "task_default_routing_key": "jobs",
+    "task_default_delivery_mode": 1,
+    "task_default_priority": 3,
+    "task_create_missing_queues": False,
+    "task_send_sent_event": True,
+    "task_annotations": {"*": {"time_limit": 1, "expires": 1, "compression": "zlib"}},
+}
+
+
+def test_nothing_of_the_projects_celery_settings_gets_into_the_message(broker_url, queue):
+    app = app_for(broker_url)
+    app.conf.update(HOSTILE)
+    told = []
+
+    def note(**facts):
+        told.append(facts)
+
+    before_task_publish.connect(note)
+    publisher = Publisher(app)
+    try:
+        publisher.task("x", queue=queue, priority=None, countdown=0)
+        message = received(publisher, queue)
+    finally:
+        before_task_publish.disconnect(note)
+        publisher.close()
+    assert told == []
+    assert message.body in (body_of("x"), body_of("x").decode())
+    assert (message.content_type, message.content_encoding) == ("application/json", "utf-8")
+    assert message.properties["delivery_mode"] == 2
+    assert message.properties.get("priority") in (0, None)
+    assert message.properties["correlation_id"] == message.headers["id"]
+    expected = headers_of(message.headers["id"], origin=publisher.origin)
+    message.headers.pop("x-delivery-count", None)  # RabbitMQ's own
+    assert message.headers == expected
+    assert expected["timelimit"] == [NO_LIMIT, NO_LIMIT]
+
+
+def test_the_message_is_the_one_that_celery_itself_would_make():
+    """Protocol 2 of the installed Celery: a worker of any project must run it."""
+    app = app_for("memory://")
+    theirs = app.amqp.as_task_v2(
+        "7", TASK, ("x",), argsrepr=HIDDEN, kwargsrepr=NOTHING, origin="me", ignore_result=True,
+        time_limit=NO_LIMIT, soft_time_limit=NO_LIMIT,
+    )  # fmt: skip
+    assert headers_of("7", origin="me") == theirs.headers
+    assert json.loads(body_of("x")) == json.loads(json.dumps(theirs.body))
+
+
+@pytest.mark.parametrize("broker_url", ["rabbitmq"], indirect=True)
+class TestRabbitMQ:
+    def test_mail_for_a_queue_that_was_deleted_makes_it_anew(self, publisher, queue):
+        publisher.task("one", queue=queue, priority=None, countdown=0)
+        with publisher.producer() as producer:
+            producer.channel.queue_delete(queue)
+        publisher.task("two", queue=queue, priority=None, countdown=0)
+        assert received(publisher, queue).payload[0] == ["two"]
+
+    def test_a_queue_that_cannot_be_made_is_an_error(self, publisher, queue, monkeypatch):
+        monkeypatch.setattr(publisher, "declare", lambda producer, way: None)
+        with pytest.raises(PublishError, match="has no queue for it"):
+            publisher.task("x", queue=queue, priority=None, countdown=0)
+
+    def test_a_dead_letter_makes_its_queue_anew(self, publisher, queue):
+        park(DeadLetter(content="one", reason="x"), publisher, queue=queue)
+        with publisher.producer() as producer:
+            producer.channel.queue_delete(f"{queue}.dead")
+        park(DeadLetter(content="two", reason="x"), publisher, queue=queue)
+        assert [letter.content for letter in peek(publisher, queue=queue)] == ["two"]
+
+    def test_mail_that_waits_lies_in_the_brokers_delay_queues(self, publisher, queue):
+        """No worker has run: this process made all that it needs, and no ETA holds a worker."""
+        publisher.task("later", queue=queue, priority=None, countdown=1)
+        assert received(publisher, queue) is None
+        found = []
+        wait_for_callable(
+            "waiting for the delay",
+            lambda: found.extend(filter(None, [received(publisher, queue)])) or found,
+            timeout=30,
+        )
+        assert found[0].payload[0] == ["later"]
+        assert found[0].headers["eta"] is None
+        assert queue_in(found[0].delivery_info["routing_key"]) == queue
+
+    def test_a_delay_exchange_that_was_deleted_is_made_anew(self, publisher, queue):
+        publisher.task("x", queue=queue, priority=None, countdown=1)
+        with publisher.producer() as producer:
+            producer.channel.exchange_delete(delay.EXCHANGE)
+        publisher.task("y", queue=queue, priority=None, countdown=1)
+
+    def test_a_full_queue_refuses(self, publisher, queue):
+        with publisher.producer() as producer:
+            arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}
+            producer.channel.queue_declare(queue, durable=True, auto_delete=False,
+                                           arguments=arguments)  # fmt: skip
+        publisher.declared.add((queue, ""))
+
+        def fill() -> None:
+            for _ in range(5):
+                publisher.task("x", queue=queue, priority=None, countdown=0)
+
+        with pytest.raises(PublishError, match="did not take it"):
+            fill()
+
+
+def test_on_redis_a_worker_holds_what_waits_for_a_while(redis_url):
+    with queue_on(redis_url) as queue:
+        publisher = Publisher(app_for(redis_url))
+        before = time.time()
+        publisher.task("later", queue=queue, priority=None, countdown=10)
+        message = received(publisher, queue)
+        publisher.close()
+    eta = message.headers["eta"]
+    assert eta_of(eta, now=before, longest=12) == eta
 
 
 def test_the_queue_of_rabbitmq_is_a_quorum_queue_with_an_end_to_redelivery():

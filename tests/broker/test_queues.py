@@ -4,7 +4,10 @@ import pytest
 from celery import Celery
 
 from mailqueue.broker.app import mail_app
-from mailqueue.broker.queues import mail_queue, prepare_worker
+from mailqueue.broker.queues import (
+    mail_queue,
+    prepare_worker,
+)
 
 
 @pytest.fixture
@@ -32,3 +35,10 @@ def test_a_project_keeps_its_own_queue():
     prepare_worker(app, ["mailqueue"])
     assert consumed(app).keys() == {"celery", "mailqueue"}
     assert consumed(app)["celery"] is None
+
+
+def test_of_several_brokers_in_a_tuple_celerys_worker_gets_a_list():
+    app = Celery("project", set_as_current=False)
+    app.conf.broker_url = ("amqp://127.0.0.1:1//", "amqp://127.0.0.1:2//")
+    prepare_worker(app, ["mailqueue"])
+    assert app.conf.broker_url == ["amqp://127.0.0.1:1//", "amqp://127.0.0.1:2//"]
