@@ -9,6 +9,7 @@ from celery import shared_task, signals
 from celery.exceptions import Reject
 from django.core.exceptions import ImproperlyConfigured
 
+from mailqueue.bootsteps.queues import Queues
 from mailqueue.bootsteps.relay import Relay
 from mailqueue.bootsteps.screen import Screen
 from mailqueue.broker import eager
@@ -75,6 +76,7 @@ def add_queues(instance: Any, **kwargs: Any) -> None:
     except ImproperlyConfigured as error:
         raise SystemExit(f"mailqueue: {error}") from None
     prepare_worker(instance.app, names)
+    instance.app.steps["worker"].add(Queues)
     instance.app.steps["consumer"].add(Screen)
     instance.app.steps["consumer"].add(Relay)
 

@@ -1,5 +1,6 @@
 """The queues of mail and of dead letters, declared as each kind of broker needs them."""
 
+import logging
 from collections.abc import Sequence
 
 from celery import Celery
@@ -9,6 +10,8 @@ from mailqueue.broker.app import MailApp
 
 # A mail whose worker dies this many times is dead-lettered by RabbitMQ itself.
 DELIVERY_LIMIT = 10
+
+logger = logging.getLogger("mailqueue")
 
 
 def is_rabbitmq(app: Celery) -> bool:
@@ -61,3 +64,27 @@ def prepare_worker(app: Celery, names: Sequence[str]) -> None:
         app.conf.update(broker_url=list(urls))
     for name in names:
         app.amqp.queues.select_add(mail_queue(name, quorum=quorum))
+
+
+def keep_to_consumed(app: Celery, names: Sequence[str]) -> set[str]:
+    """Let a worker forget the mail queues that it does not consume; return those that it does.
+
+    Celery turns off global QoS as soon as it knows a quorum queue, and then each of the project's
+    tasks that wait (ETA, countdown) in a classic queue takes a place in the worker for good.
+    """
+    queues = app.amqp.queues
+    consumed = set(queues.consume_from)
+    for name in set(names) - consumed:
+        queues.pop(name, None)
+    others = sorted(consumed - set(names))
+    if others and consumed & set(names) and is_rabbitmq(app):
+        logger.warning(
+            "This worker consumes mail and other queues (%s). On RabbitMQ give mail a worker of its"
+            " own: beside a mail queue, waiting tasks (countdown, eta) of the others block it.",
+            ", ".join(others),
+        )
+    return consumed & set(names)
+
+
+def accepts_json(app: Celery) -> bool:
+    return any(each in {"json", "application/json"} for each in app.conf.accept_content or ())

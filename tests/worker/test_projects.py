@@ -93,6 +93,14 @@ def test_a_worker_that_knows_no_broker_does_not_start(project):
     assert worker.logs().decode().startswith("mailqueue: No broker is known. Set CELERY_BROKER_URL")
 
 
+def test_a_worker_that_takes_no_json_does_not_start(project):
+    shop, values = project
+    shop.write(settings=SETTINGS.format(**values) + "CELERY_ACCEPT_CONTENT = ['msgpack']")
+    worker = shop.worker("worker")
+    assert worker.popen.wait(60) == 1
+    assert "mailqueue: accept_content lacks 'json'" in worker.logs().decode()
+
+
 def test_time_limits_and_routes_of_the_project_are_for_its_own_tasks(project, sink):
     """The relay takes longer than the limit; killed workers would send the batch over again."""
     shop, values = project
