@@ -111,11 +111,13 @@ class Publisher:
 
         In eager mode there is no broker to keep it; who makes it tells it.
         """
-        if eager.attempt.get() is not None:
-            return
+        if eager.attempt.get() is None:
+            self.put_dead(json.dumps(body).encode(), queue=queue, headers=headers)
+
+    def put_dead(self, data: bytes, *, queue: str, headers: dict[str, str]) -> None:
+        """Put the bytes of a dead letter on the dead letter queue of the mail queue `queue`."""
         target = self.queue(dead_queue, queue)
-        way = Way(target, "", target.name)
-        self.send(json.dumps(body).encode(), str(uuid.uuid4()), way, headers=headers)
+        self.send(data, str(uuid.uuid4()), Way(target, "", target.name), headers=headers)
 
     def send(
         self,

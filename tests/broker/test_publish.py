@@ -2,16 +2,18 @@
 
 import json
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from celery import Celery
 from celery.signals import before_task_publish
+from kombu import Queue
 from pytest_docker_tools.utils import wait_for_callable
 
 from mailqueue.broker import delay
-from mailqueue.broker.dead import DeadLetter, park, peek
+from mailqueue.broker.dead import DeadLetter, park, peek, read
 from mailqueue.broker.message import (
     HIDDEN,
     NO_LIMIT,
@@ -196,6 +198,53 @@ def test_dead_letters_can_be_read_and_stay(publisher, queue):
 
     assert list(peek(publisher, queue=queue)) == [letter]
     assert list(peek(publisher, queue=queue)) == [letter]
+
+
+@pytest.mark.parametrize("broker_url", ["rabbitmq"], indirect=True)
+def test_a_limit_of_redeliveries_deletes_no_dead_letter_that_is_looked_at(
+    publisher, queue, monkeypatch
+):
+    """RabbitMQ 4 has one of 20 for every queue; others come by a policy."""
+
+    def limited(name: str, *, quorum: bool) -> Queue:
+        made = dead_queue(name, quorum=quorum)
+        made.queue_arguments |= {"x-delivery-limit": 1}
+        return made
+
+    monkeypatch.setattr("mailqueue.broker.dead.dead_queue", limited)
+    monkeypatch.setattr("mailqueue.broker.publish.dead_queue", limited)
+    letters = [DeadLetter(content=each, reason="x", id=each) for each in "abc"]
+    for letter in letters:
+        park(letter, publisher, queue=queue)
+    for _ in range(30):
+        # A quorum queue brings a message back a moment later.
+        wait_for_callable(
+            "waiting for all three",
+            lambda: sorted(letter.id for letter in peek(publisher, queue=queue)) == ["a", "b", "c"],
+            timeout=10,
+        )
+    headers = []
+    with publisher.producer() as producer:
+        bound = limited(queue, quorum=True)(producer.channel)
+        while message := bound.get(no_ack=True):
+            headers.append(message.headers["mailqueue-id"])
+    assert sorted(headers) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xff", b"{", b"null", b"[" * 100_000, b'{"v":1}', b'{"v":1,"content":7,"reason":"x"}'],
+)
+def test_whatever_lies_among_the_dead_letters_can_be_looked_at(publisher, queue, data):
+    publisher.put_dead(data, queue=queue, headers={})
+    [letter] = peek(publisher, queue=queue)
+    kept = letter.content.encode()
+    assert data == (b64decode(kept) if letter.encoding == "base64" else kept)
+
+
+def test_a_dead_letter_of_a_newer_version_can_be_read():
+    data = b'{"v": 1, "content": "x", "reason": "y", "what else": 1}'
+    assert read(data).content == "x"
 
 
 def test_a_dead_letter_tells_its_reason_but_not_its_content_in_the_headers(publisher, queue):
