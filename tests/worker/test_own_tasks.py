@@ -6,6 +6,7 @@ import pytest
 from celery import Celery
 from pytest_docker_tools.utils import wait_for_callable
 
+from mailqueue.demo.broker import remove_queues
 from tests.procnodes import Process
 from tests.services import queue_on
 from tests.worker.shop import OWN_APP, SETTINGS, Project
@@ -75,6 +76,19 @@ def test_a_worker_for_mail_alone_has_nothing_to_say(shop, sink):
     finally:
         worker.remove()
     assert "give mail a worker of its own" not in worker.logs().decode()
+
+
+def test_a_queue_whose_name_ends_like_a_mail_queues_is_the_projects(shop, rabbitmq_url, sink):
+    project, mail, _ = shop
+    reports = f"reports.{mail}"
+    worker = project.worker(project.name, "-Q", f"{mail},{reports}")
+    try:
+        with Celery("sender", broker=rabbitmq_url, set_as_current=False) as app:
+            app.send_task("shop.note", ["report"], queue=reports)
+            wait_for(worker, "NOTE report")
+    finally:
+        worker.remove()
+        remove_queues(rabbitmq_url, reports)
 
 
 def wait_for(worker: Process, text: str) -> None:
