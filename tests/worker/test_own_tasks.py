@@ -84,7 +84,7 @@ def test_a_queue_whose_name_ends_like_a_mail_queues_is_the_projects(shop, rabbit
     worker = project.worker(project.name, "-Q", f"{mail},{reports}")
     try:
         with Celery("sender", broker=rabbitmq_url, set_as_current=False) as app:
-            app.send_task("shop.note", ["report"], queue=reports)
+            app.send_task("shop.note", kwargs={"text": "report"}, queue=reports)
             wait_for(worker, "NOTE report")
     finally:
         worker.remove()
