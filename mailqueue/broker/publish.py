@@ -10,83 +10,33 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from amqp.exceptions import MessageNacked, NotFound
 from celery import Celery
 from celery.utils.nodenames import anon_nodename
 from django.core.exceptions import ImproperlyConfigured
-from kombu import Producer, Queue
-from kombu.exceptions import KombuError
-from kombu.pools import ProducerPool
+from kombu import Queue
 
 from mailqueue.broker import delay, eager
 from mailqueue.broker.app import carrier
-from mailqueue.broker.message import ENCODING, JSON, TASK, body_of, headers_of
-from mailqueue.broker.queues import dead_queue, is_rabbitmq, mail_queue
+from mailqueue.broker.message import TASK, body_of, headers_of
+from mailqueue.broker.queues import dead_queue, mail_queue
+from mailqueue.broker.sender import Sender, Way
 from mailqueue.errors import PublishError
 
-# A stalled publish costs at most three timeouts: the write, closing the channel, one reconnect.
-TIMEOUT = 2.5
-BOUND = 10.0
-RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
-POOL_SIZE = 10
 KOMBU_VISIBILITY_TIMEOUT = 3600  # kombu's default
 
-RABBITMQ_OPTIONS = {
-    "confirm_publish": True,
-    "connect_timeout": TIMEOUT,
-    "read_timeout": TIMEOUT,
-    "write_timeout": TIMEOUT,
-}
-REDIS_OPTIONS = {
-    "socket_timeout": TIMEOUT,
-    "socket_connect_timeout": TIMEOUT,
-    "retry_on_timeout": False,
-}
 
-
-class Way(NamedTuple):
-    """Where a message enters the broker, and the queue that it is for."""
-
-    queue: Queue
-    exchange: str
-    routing_key: str
-
-    @property
-    def known_as(self) -> tuple[str, str]:
-        return self.queue.name, self.exchange
-
-
-class Publisher:
-    """Publishes through one Celery app's broker, on connections of its own with timeouts."""
+class Publisher(Sender):
+    """Publishes tasks and dead letters through one Celery app's broker."""
 
     def __init__(self, app: Celery) -> None:
         if TASK not in app.tasks:
             raise ImproperlyConfigured("Add 'mailqueue' to INSTALLED_APPS.")
-        self.app = app
-        self.rabbitmq = is_rabbitmq(app)
+        super().__init__(app)
         self.origin = anon_nodename()
-        self.options: dict[str, object] = {**(RABBITMQ_OPTIONS if self.rabbitmq else REDIS_OPTIONS)}
-        connection = app.connection_for_write(
-            connect_timeout=TIMEOUT, transport_options=self.options
-        )
-        self.broker = connection.as_uri()
-        self.errors: tuple[type[BaseException], ...] = (
-            KombuError,
-            OSError,
-            MessageNacked,
-            *connection.connection_errors,
-            *connection.channel_errors,
-        )
-        self.connections = connection.Pool(POOL_SIZE)
-        made: Any = functools.partial(Producer, on_return=self.came_back if self.rabbitmq else None)
-        self.producers = ProducerPool(self.connections, limit=POOL_SIZE, Producer=made)
-        self.declared: set[tuple[str, str]] = set()
-        self.returned: set[str] = set()
 
     def task(self, argument: str, *, queue: str, priority: int | None, countdown: float) -> None:
         """Publish the task of mail with its one opaque argument, to run after `countdown` seconds.
@@ -119,89 +69,11 @@ class Publisher:
         target = self.queue(dead_queue, queue)
         self.send(data, str(uuid.uuid4()), Way(target, "", target.name), headers=headers)
 
-    def send(
-        self,
-        body: bytes,
-        id: str,  # noqa: A002 (what tells a message that comes back from others)
-        way: Way,
-        *,
-        headers: dict[str, Any],
-        priority: int = 0,
-    ) -> None:
-        """Publish a message; where it has no way to its queue, make the way and repeat once."""
-
-        def once() -> bool:
-            with self.producers.acquire(block=True, timeout=TIMEOUT) as producer:
-                if way.known_as not in self.declared:
-                    self.declare(producer, way)
-                producer.publish(
-                    body,
-                    exchange=way.exchange,
-                    routing_key=way.routing_key,
-                    content_type=JSON,
-                    content_encoding=ENCODING,
-                    headers=headers,
-                    priority=priority,
-                    delivery_mode=2,
-                    mandatory=self.rabbitmq,
-                    correlation_id=id,
-                    retry=True,
-                    retry_policy=RETRY,
-                )
-            if id not in self.returned:
-                return True
-            self.returned.discard(id)
-            return False
-
-        with self.refusals():
-            for _ in range(2):
-                with suppress(NotFound):  # the exchange is gone
-                    if once():
-                        return
-                self.declared.discard(way.known_as)
-        raise PublishError(f"The broker {self.broker} has no queue for it.")
-
-    def declare(self, producer: Producer, way: Way) -> None:
-        """Declare what the broker needs for this way; Redis makes its lists by itself."""
-        if self.rabbitmq:
-            way.queue(producer.channel).declare()  # type: ignore[arg-type]
-            if way.exchange:
-                delay.declare(self.app, way.queue, options=self.options)
-        self.declared.add(way.known_as)
-
     def declare_dead(self, names: Iterable[str]) -> None:
         """Declare the dead letter queues of these mail queues."""
         with self.producer() as producer:
             for name in names:
                 dead_queue(name, quorum=self.rabbitmq)(producer.channel).declare()  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        """Close all connections."""
-        self.producers.force_close_all()  # type: ignore[attr-defined]
-        self.connections.force_close_all()
-
-    @contextmanager
-    def producer(self) -> Iterator[Producer]:
-        """Give a producer of one of the kept connections; `PublishError`."""
-        with (
-            self.refusals(),
-            self.producers.acquire(block=True, timeout=TIMEOUT) as producer,
-        ):
-            yield producer
-
-    @contextmanager
-    def refusals(self) -> Iterator[None]:
-        """Make `PublishError` of what a broker, or the way to it, raises."""
-        try:
-            yield
-        except self.errors as error:
-            raise PublishError(
-                f"The broker {self.broker} did not take it: {type(error).__name__}."
-            ) from None
-
-    def came_back(self, error: object, exchange: object, routing_key: str, message: Any) -> None:
-        """Note a message that RabbitMQ could not route; it confirms it all the same."""
-        self.returned.add(message.properties["correlation_id"])
 
     def way(self, queue: str, wait: float | None) -> Way:
         """Return the way to a mail queue, through RabbitMQ's delay queues if it has to wait."""

@@ -24,8 +24,9 @@ from mailqueue.broker.message import (
     headers_of,
     queue_in,
 )
-from mailqueue.broker.publish import BOUND, Publisher, publisher_of
+from mailqueue.broker.publish import Publisher, publisher_of
 from mailqueue.broker.queues import dead_queue, mail_queue
+from mailqueue.broker.sender import BOUND
 from mailqueue.errors import PublishError
 from tests.fork import holds_in_child
 from tests.proxy import Proxy, proxy
@@ -289,6 +290,15 @@ def test_a_broker_that_is_away_is_an_error_within_the_documented_time(broken, qu
 
     way.mode = "pass"
     publisher.task("x", queue=queue, priority=None, countdown=0)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known queue", "new queue"])
+def test_a_kept_connection_that_was_closed_is_opened_anew(broken, broker_url, queue, known):
+    way, publisher = broken
+    with queue_on(broker_url) as other:
+        publisher.task("x", queue=queue, priority=None, countdown=0)
+        way.cut()
+        publisher.task("x", queue=queue if known else other, priority=None, countdown=0)
 
 
 def test_a_forked_child_gets_connections_of_its_own(broker_url):
