@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from celery import Celery
+from celery._state import _task_stack
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
 from mailqueue import signals
+from mailqueue.broker.eager import is_eager
+from mailqueue.broker.message import TASK
 from mailqueue.broker.publish import Publisher, publisher_of
 from mailqueue.delivery.connections import connections
 from mailqueue.delivery.process import breakers
@@ -57,6 +60,20 @@ def mail(to: str) -> EmailMessage:
 
 def send(*messages: EmailMessage) -> int:
     return mailers.default.send_messages(list(messages))
+
+
+def test_what_a_worker_does_with_mail_is_never_eager(eager):
+    """A worker may have the settings of development; what it publishes again must be kept."""
+    app = eager
+    assert is_eager(app)
+    task = app.tasks[TASK]
+    _task_stack.push(task)
+    task.push_request(called_directly=False)
+    try:
+        assert not is_eager(app)
+    finally:
+        task.pop_request()
+        _task_stack.pop()
 
 
 def test_mail_is_delivered_in_the_caller(eager, sink):

@@ -78,6 +78,35 @@ def test_a_worker_for_mail_alone_has_nothing_to_say(shop, sink):
     assert "give mail a worker of its own" not in worker.logs().decode()
 
 
+SEND_LATER = """
+import django; django.setup()
+from datetime import timedelta
+from django.core.mail import EmailMessage
+from django.utils.timezone import now
+from mailqueue.mail import mailers
+from mailqueue.scheduling import queue_options
+for _ in range(8):
+    later = EmailMessage("s", "b", "a@x.test", ["later@x.test"])
+    mailers.default.send_messages([queue_options(later, send_at=now() + timedelta(hours=1))])
+soon = EmailMessage("s", "b", "a@x.test", ["soon@x.test"])
+mailers.default.send_messages([queue_options(soon, send_at=now() + timedelta(seconds=1))])
+"""
+
+
+def test_scheduled_mail_takes_no_place_in_a_worker(shop, sink):
+    """Sent by a process that is no worker, before any worker ran, and more than one can hold."""
+    project, mail, _ = shop
+    project.send(SEND_LATER)
+    worker = project.worker(project.name, "-Q", mail)
+    try:
+        sink.wait(lambda: sink.copies()["soon@x.test"] == 1)
+        project.send()
+        sink.wait(lambda: sink.copies()["b@x.test"] == 1)
+    finally:
+        worker.remove()
+    assert sink.copies()["later@x.test"] == 0
+
+
 def test_a_queue_whose_name_ends_like_a_mail_queues_is_the_projects(shop, rabbitmq_url, sink):
     project, mail, _ = shop
     reports = f"reports.{mail}"
