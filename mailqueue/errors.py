@@ -28,7 +28,9 @@ class EncodeError(MailQueueError):
 class PublishError(MailQueueError):
     """The broker did not confirm the messages in time; nothing keeps them but, perhaps, the broker.
 
-    ``queued`` is the number of messages that the broker had confirmed before.
+    The text names the broker, its password masked. In Celery's eager mode there is none: the
+    messages failed for now, and nothing is there to try again. ``queued`` is the number of messages
+    that the broker had confirmed before.
     """
 
     def __init__(self, text: str, *, queued: int = 0) -> None:

@@ -1,8 +1,6 @@
 """The Celery task that carries mail, and what a worker needs to run it."""
 
 import contextlib
-import json
-import re
 from typing import Any
 
 from celery import Task, shared_task, signals
@@ -10,10 +8,13 @@ from celery.exceptions import Reject
 from celery.worker import state
 from django.core.exceptions import ImproperlyConfigured
 
+from mailqueue.bootsteps.queues import Queues
 from mailqueue.bootsteps.relay import Relay
 from mailqueue.bootsteps.screen import Screen
-from mailqueue.broker.bell import queue_of_ring, ring
-from mailqueue.broker.publish import TASK, publisher
+from mailqueue.broker import eager
+from mailqueue.broker.bell import ring
+from mailqueue.broker.message import NO_LIMIT, TASK, queue_of_ring
+from mailqueue.broker.publish import publisher
 from mailqueue.broker.queues import prepare_worker
 from mailqueue.delivery.connections import connections
 from mailqueue.delivery.follow_up import bury_whole
@@ -24,9 +25,6 @@ from mailqueue.lanes import queue_names
 from mailqueue.log import floods, logger
 from mailqueue.options import QueueOptions
 
-# What RabbitMQ's native delays put before the name of a queue.
-DELAY = re.compile(r"(?:[01]\.){28}")
-
 
 @shared_task(
     bind=True,
@@ -36,36 +34,33 @@ DELAY = re.compile(r"(?:[01]\.){28}")
     acks_on_failure_or_timeout=False,
     ignore_result=True,
     store_errors_even_if_ignored=False,
+    # What is None here is taken from the project's settings for its own tasks.
+    time_limit=NO_LIMIT,
+    soft_time_limit=NO_LIMIT,
+    rate_limit="0",
 )
 def deliver(self: Task[[str], None], argument: str) -> None:
     """Deliver a batch, the JSON array of packed envelopes, or answer a ring of the ledger.
 
     Returning acks it, so by then each mail is sent, published again, or a dead letter.
     """
-    if (queue := ringing(argument)) is not None:
-        answer(queue)
+    if (rung := queue_of_ring(argument)) is not None:
+        answer(rung)
         return
-    came_by = str((self.request.delivery_info or {}).get("routing_key") or "")
+    # The screen has put the name of the queue there.
+    queue = str((self.request.delivery_info or {}).get("routing_key") or "")
     try:
         try:
-            process(argument, queue=DELAY.sub("", came_by) or QueueOptions.DEFAULT_QUEUE)
+            process(argument, queue=queue or QueueOptions.DEFAULT_QUEUE)
         except PublishError:
             raise
         except Exception as error:  # noqa: BLE001
             # A defect of ours must neither lose the batch nor send it for ever.
             bury_whole(argument, error)
     except PublishError:
+        if eager.attempt.get() is not None:
+            raise
         raise Reject("what follows could not be published", requeue=True) from None
-
-
-def ringing(argument: str) -> str | None:
-    """Return the queue that a ring names; None if this is no ring."""
-    if not argument.startswith("{"):
-        return None
-    try:
-        return queue_of_ring(json.loads(argument))
-    except (ValueError, RecursionError):
-        return None
 
 
 def answer(queue: str) -> None:
@@ -89,6 +84,7 @@ def add_queues(instance: Any, **kwargs: Any) -> None:
     except ImproperlyConfigured as error:
         raise SystemExit(f"mailqueue: {error}") from None
     prepare_worker(instance.app, names)
+    instance.app.steps["worker"].add(Queues)
     instance.app.steps["consumer"].add(Screen)
     instance.app.steps["consumer"].add(Relay)
 

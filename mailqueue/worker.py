@@ -7,9 +7,14 @@ import django
 
 django.setup()
 
-from mailqueue.broker.app import mail_app  # noqa: E402 (settings first)
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402 (settings first)
 
-app = mail_app()
+from mailqueue.broker.app import mail_app  # noqa: E402
+
+try:
+    app = mail_app()
+except ImproperlyConfigured as error:
+    raise SystemExit(f"mailqueue: {error}") from None
 app.set_current()
 app.set_default()
 app.autodiscover_tasks(["mailqueue"])

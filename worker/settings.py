@@ -52,6 +52,7 @@ SECRET_KEY = env.get("MAILQUEUE_SECRET_KEY", "")
 SECRET_KEY_FALLBACKS = env.get("MAILQUEUE_SECRET_KEY_FALLBACKS", "").split()
 USE_TZ = True
 INSTALLED_APPS = ["mailqueue"]
+CELERY_BROKER_URL = env.get("MAILQUEUE_BROKER_URL") or "redis://127.0.0.1:6379/0"
 MAILERS = (
     json.loads(env["MAILQUEUE_MAILERS"])
     if "MAILQUEUE_MAILERS" in env

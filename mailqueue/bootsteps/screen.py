@@ -1,26 +1,41 @@
-"""Looks at each message on a mail queue before Celery does.
+"""Looks at each message on a mail queue before Celery does, and hands it one of our own making.
 
-Celery drops what it does not know, dumps it into the log, or stops because of it. Here it becomes
-a dead letter, whole. Mail of ours passes untouched.
+Celery drops what it does not know, dumps it into the log, or stops because of it. Of whatever lies
+on a mail queue it gets the one argument, in a message made here; all else becomes a dead letter,
+whole.
 """
 
-import base64
-from collections.abc import Callable, Container, Iterable
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from celery import bootsteps
+from celery.worker import state
 from celery.worker.consumer.tasks import Tasks
 from kombu import Message
-from kombu.exceptions import KombuError
-from kombu.serialization import loads
 
-from mailqueue.broker.dead import DeadLetter, park
+from mailqueue.bootsteps.inlet import on_rabbitmq, on_redis
+from mailqueue.broker.dead import DeadLetter, park, text_of
+from mailqueue.broker.message import (
+    ENCODING,
+    JSON,
+    TASK,
+    argument_of,
+    body_of,
+    eta_of,
+    headers_of,
+    queue_in,
+    queue_of_ring,
+)
 from mailqueue.broker.publish import publisher
 from mailqueue.broker.queues import DELIVERY_LIMIT
 from mailqueue.errors import PublishError
 from mailqueue.lanes import queue_names
+from mailqueue.wire.envelope import LIMIT
 
-JSON = "application/json"
+# The most that a body can have: the longest envelope, in JSON in JSON.
+LONGEST = LIMIT + 2**20
 
 
 class Screen(bootsteps.StartStopStep):
@@ -31,37 +46,137 @@ class Screen(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         names = queue_names()
         make_handler = type(consumer).create_task_handler
+        tasks = consumer.task_consumer
+
+        def queue_of(delivery: Any) -> str | None:
+            tags = {tag: name for name, tag in tasks._active_tags.items()}
+            return mail_queue_of(delivery, names, tags)
 
         def create_task_handler(*args: Any, **kwargs: Any) -> Callable[[Message], None]:
             handle = make_handler(consumer, *args, **kwargs)
-            return lambda message: screen(message, handle, names, consumer.strategies)
+
+            def take(message: Message) -> None:
+                if queue := queue_of(message.delivery_info):
+                    screen(message, handle, queue)
+                else:
+                    handle(message)
+
+            return take
 
         def on_decode_error(message: Message, error: Exception) -> None:
-            if queue := queue_of(message, names):
+            if queue := queue_of(message.delivery_info):
                 set_aside(message, "undecodable: not decodable", queue)
             else:
                 consumer.on_decode_error(message, error)
 
         consumer.create_task_handler = create_task_handler
-        consumer.task_consumer.on_decode_error = on_decode_error
+        tasks.on_decode_error = on_decode_error
+        match consumer.connection.transport.driver_type:
+            case "redis":
+                on_redis(tasks.channel, names)
+            case "amqp":
+                on_rabbitmq(tasks.channel, queue_of)
 
 
-def screen(
-    message: Message,
-    handle: Callable[[Message], None],
-    names: Iterable[str],
-    known: Container[str],
-) -> None:
-    """Hand a message to Celery, or set it aside if Celery could not make a task of it."""
-    queue = queue_of(message, names)
-    reason = worn_out(message) or defect(message, known) if queue else None
-    if queue and reason:
-        set_aside(message, reason, queue)
-    else:
-        handle(message)
+class Unfit(Exception):  # noqa: N818 (it says of a message what it is)
+    """What keeps a message from being mail; never its content."""
+
+
+def screen(message: Message, handle: Callable[[Message], None], queue: str) -> None:
+    """Hand Celery a message of our own with the argument of this one, or set it aside."""
+    try:
+        made, argument = renewed(message, queue)
+    except Unfit as defect:
+        set_aside(message, str(defect), queue)
+        return
+    if (rung := queue_of_ring(argument)) is not None:
+        if rings.is_waiting(rung):
+            message.ack()
+            return
+        rings.note(rung, str(made.headers["id"]))
+    handle(made)
+
+
+class Rings:
+    """The last ring for each queue that this worker took; one that has not begun stands for all.
+
+    Never one that has: it may have looked into the table already.
+    """
+
+    def __init__(self) -> None:
+        self.last: dict[str, str] = {}
+
+    def note(self, queue: str, task_id: str) -> None:
+        """Remember a ring that goes to Celery."""
+        self.last[queue] = task_id
+
+    def is_waiting(self, queue: str) -> bool:
+        """Tell whether this worker has a ring for the queue in hand that has not begun."""
+        begun = {request.id for request in state.active_requests}
+        task_id = self.last.get(queue)
+        return any(
+            request.id == task_id and request.id not in begun for request in state.reserved_requests
+        )
+
+
+rings = Rings()
+
+
+def renewed(message: Message, queue: str) -> tuple[Message, str]:
+    """Make the message that Celery gets: its own are only what it takes to answer the broker.
+
+    Returns it with its argument.
+
+    Raises `Unfit`.
+    """
+    headers = message.headers if isinstance(message.headers, dict) else {}
+    if reason := worn_out(headers):
+        raise Unfit(reason)
+    if headers.get("task") != TASK:
+        raise Unfit("undecodable: unknown task")
+    if message.content_type != JSON or "compression" in headers:
+        raise Unfit("undecodable: not JSON")
+    try:
+        argument = argument_of(message.body, longest=LONGEST)
+    except ValueError as error:
+        raise Unfit(f"undecodable: {error}") from None
+    # A new id: Celery keeps what it has in hand by it, and drops what was revoked.
+    task_id = str(uuid.uuid4())
+    body: Any = body_of(argument)
+    eta = eta_of(headers.get("eta"), now=time.time(), longest=publisher().longest_hold())
+    made = Message(
+        body=body,
+        channel=message.channel,
+        delivery_tag=message.delivery_tag,
+        content_type=JSON,
+        content_encoding=ENCODING,
+        delivery_info=delivery_of(message.delivery_info, queue),
+        properties={"correlation_id": task_id, "priority": priority_of(message.properties)},
+        headers=headers_of(task_id, origin="mailqueue", eta=eta),
+        accept={JSON},
+    )
+    return made, argument
+
+
+def delivery_of(delivery: object, queue: str) -> dict[str, Any]:
+    """Return how a message came: the tag of its consumer, and whether it came before."""
+    known = delivery if isinstance(delivery, dict) else {}
+    tag = known.get("consumer_tag")
+    return {
+        "exchange": "",
+        "routing_key": queue,
+        "redelivered": known.get("redelivered") is True,
+        **({"consumer_tag": tag} if isinstance(tag, str) else {}),
+    }
+
+
+def priority_of(properties: object) -> int | None:
+    priority = properties.get("priority") if isinstance(properties, dict) else None
+    return priority if type(priority) is int else None
 
 
 def set_aside(message: Message, reason: str, queue: str) -> None:
+    """Make a dead letter of a message, as it came."""
     content, encoding = text_of(message.body)
     letter = DeadLetter(content=content, encoding=encoding, reason=reason)
     try:
@@ -72,49 +187,23 @@ def set_aside(message: Message, reason: str, queue: str) -> None:
         message.ack()
 
 
-def queue_of(message: Message, names: Iterable[str]) -> str | None:
-    """Return the mail queue that a message came by; a delayed one has its delay before the name."""
-    key = str((message.delivery_info or {}).get("routing_key", ""))
-    return next((name for name in names if key == name or key.endswith(f".{name}")), None)
+def mail_queue_of(delivery: object, names: Collection[str], tags: Mapping[str, str]) -> str | None:
+    """Return the mail queue that a message came by, if it is one.
+
+    `tags` has the queues of the worker's consumers. Without one the routing key tells, which is
+    the name of the queue, in RabbitMQ with a delay before it.
+    """
+    known = delivery if isinstance(delivery, dict) else {}
+    tag, key = known.get("consumer_tag"), known.get("routing_key")
+    name = tags.get(tag) if isinstance(tag, str) else None
+    if name is None and isinstance(key, str):
+        name = queue_in(key)
+    return name if name in names else None
 
 
-def worn_out(message: Message) -> str | None:
+def worn_out(headers: Mapping[str, object]) -> str | None:
     """Tell whether RabbitMQ would make a dead letter of it the next time, without a word."""
-    count = (message.headers or {}).get("x-delivery-count", 0)
+    count = headers.get("x-delivery-count", 0)
     if not isinstance(count, int) or count < DELIVERY_LIMIT:
         return None
     return f"came back {count} times from workers that died or could not finish it"
-
-
-def defect(message: Message, known: Container[str]) -> str | None:
-    """Tell what keeps a message from being a task of this worker; None if nothing does."""
-    headers = message.headers or {}
-    if headers.get("task") not in known:
-        return "undecodable: unknown task"
-    if not isinstance(headers.get("id"), str):
-        return "undecodable: no task id"
-    if message.content_type != JSON or "compression" in headers:
-        return "undecodable: not JSON"
-    return body_defect(message)
-
-
-def body_defect(message: Message) -> str | None:
-    try:
-        body = loads(message.body or "", JSON, message.content_encoding or "utf-8", accept={JSON})
-        args, kwargs, _embed = body
-    except (KombuError, TypeError, ValueError, LookupError, RecursionError):
-        return "undecodable: not the body of a task"
-    if kwargs or not isinstance(args, list) or [type(arg) for arg in args] != [str]:
-        return "undecodable: not the argument of mail"
-    return None
-
-
-def text_of(body: object) -> tuple[str, str]:
-    """Return a body as text, and how to get it back from that."""
-    if isinstance(body, str):
-        return body, "text"
-    data = bytes(body) if isinstance(body, bytes | bytearray | memoryview) else repr(body).encode()
-    try:
-        return data.decode(), "text"
-    except UnicodeDecodeError:
-        return base64.b64encode(data).decode(), "base64"

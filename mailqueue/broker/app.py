@@ -2,12 +2,12 @@
 
 import functools
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, current_app
 from django.conf import settings
-
-DEFAULT_BROKER_URL = "redis://127.0.0.1:6379/0"
+from django.core.exceptions import ImproperlyConfigured
 
 # Redis gives a task to a second worker after this time, also while the first one works on it. A
 # batch (10 mails, with a ledger 100) takes seconds, unless the mail server stalls at mail after
@@ -18,9 +18,10 @@ VISIBILITY_TIMEOUT = 1800
 def carrier() -> Celery:
     """Return the project's own Celery app; a project without one gets `mail_app()`.
 
-    An app counts as the project's own when it knows a broker. Celery's "current app" is kept by
-    thread, so in a web server's other threads it is often Celery's unconfigured fallback: the app
-    seen when Django started is remembered for them.
+    An app counts as the project's own when it knows a broker, or needs none because it is eager.
+    Celery's "current app" is kept by thread, so in a web server's other threads it is often
+    Celery's unconfigured fallback: the app seen when Django started is remembered for them.
+    Raises `ImproperlyConfigured` where nothing names a broker.
     """
     return project_app() or app_at_startup() or mail_app()
 
@@ -32,31 +33,48 @@ def app_at_startup() -> Celery | None:
 
 
 def project_app() -> Celery | None:
-    """Return the current app if it knows a broker."""
+    """Return the current app if it knows a broker, or runs tasks eagerly."""
     app: Celery = current_app._get_current_object()  # type: ignore[attr-defined]
-    return app if app.conf.broker_url or app.conf.broker_write_url else None
+    conf = app.conf
+    return app if conf.broker_url or conf.broker_write_url or conf.task_always_eager else None
+
+
+class MailApp(Celery):
+    """The Celery app of a project that has none: it does nothing but deliver mail."""
 
 
 @functools.cache
-def mail_app() -> Celery:
-    """Make the Celery app of a project that has none; `mailqueue.worker` runs it."""
-    app = Celery("mailqueue", set_as_current=False)
+def mail_app() -> MailApp:
+    """Make the `MailApp` of this process; `mailqueue.worker` runs the same one."""
+    app = MailApp("mailqueue", set_as_current=False)
     app.config_from_object(mail_app_settings())
     return app
 
 
 def mail_app_settings() -> dict[str, Any]:
-    """Return the Celery settings that delivering mail asks for, under Django's ``CELERY_...``."""
+    """Return the Celery settings that delivering mail asks for, under Django's ``CELERY_...``.
+
+    Raises `ImproperlyConfigured` where nothing names a broker: a default would write to whatever
+    answers on this machine.
+    """
     prefix = "CELERY_"
     chosen = {
         name.removeprefix(prefix).lower(): getattr(settings, name)
         for name in dir(settings)
         if name.startswith(prefix)
     }
-    url = os.environ.get("MAILQUEUE_BROKER_URL") or DEFAULT_BROKER_URL
+    url = os.environ.get("MAILQUEUE_BROKER_URL") or os.environ.get("CELERY_BROKER_URL")
+    url = chosen.get("broker_url") or chosen.get("broker_write_url") or url
+    if not url and not chosen.get("task_always_eager"):
+        raise ImproperlyConfigured(
+            "No broker is known. Set CELERY_BROKER_URL in Django's settings, or the environment's"
+            " MAILQUEUE_BROKER_URL, or the broker_url of your own Celery app (and import that app"
+            " where Django starts, as Celery's guide for Django says)."
+        )
+    urls = url_list(url)
     defaults = {
-        "broker_url": url,
-        "broker_transport_options": worker_transport_options(chosen.get("broker_url", url)),
+        "broker_url": url if isinstance(url, str) else urls,
+        "broker_transport_options": worker_transport_options(urls[0] if urls else ""),
         "broker_connection_retry_on_startup": True,
         # A closed channel (RabbitMQ's consumer_timeout) must not end the worker.
         "broker_channel_error_retry": True,
@@ -69,7 +87,14 @@ def mail_app_settings() -> dict[str, Any]:
         "task_store_errors_even_if_ignored": False,
         "accept_content": ["json"],
     }
+    if isinstance(chosen.get("broker_url"), tuple):
+        chosen["broker_url"] = urls  # Celery's worker takes a list, but no tuple
     return defaults | chosen
+
+
+def url_list(urls: str | Sequence[str] | None) -> list[str]:
+    """Return Celery's ``broker_url``, one text or several, as a list."""
+    return urls.split(";") if isinstance(urls, str) else list(urls or ())
 
 
 def worker_transport_options(url: str) -> dict[str, Any]:

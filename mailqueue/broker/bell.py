@@ -4,18 +4,18 @@ A ring may be lost, doubled or merged: whoever hears one looks into the table, a
 worker rings for what is due. So a broker that is away delays mail and keeps nobody waiting.
 """
 
-import json
 import os
 import threading
 import time
 
-from mailqueue.broker.publish import publisher
+from mailqueue.broker import eager
+from mailqueue.broker.message import ring_of
+from mailqueue.broker.publish import carrier_app, publisher
 from mailqueue.errors import PublishError
 from mailqueue.log import logger
 
 # Seconds in which a process does not try a broker that did not take its last ring.
 SILENCE = 30.0
-KEY = "ring"
 
 
 class Bell:
@@ -30,7 +30,11 @@ class Bell:
         if time.monotonic() < self._silent_until:
             return False
         try:
-            publisher().task(ring_text(queue), queue=queue, priority=priority, countdown=0)
+            app = carrier_app()
+            if eager.is_eager(app):
+                eager.run_out(app, ring_of(queue))
+            else:
+                publisher().task(ring_of(queue), queue=queue, priority=priority, countdown=0)
         except Exception as error:  # noqa: BLE001 (the mail is kept: nobody must think that it is not)
             with self._lock:
                 silent, self._silent_until = self._silent_until, time.monotonic() + SILENCE
@@ -40,19 +44,6 @@ class Bell:
             return False
         self._silent_until = 0.0
         return True
-
-
-def ring_text(queue: str) -> str:
-    """Return the argument of a task that says: mail on this queue is due."""
-    return json.dumps({KEY: queue})
-
-
-def queue_of_ring(data: object) -> str | None:
-    """Return the queue that a ring names, from its data; None if that is no ring."""
-    match data:
-        case {"ring": str(queue)}:
-            return queue
-    return None
 
 
 _bell = Bell()

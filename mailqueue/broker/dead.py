@@ -1,10 +1,10 @@
 """Dead letters: what was given up, with its bytes and the reason, on a queue beside the mail."""
 
+import base64
 import dataclasses
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from kombu import Message
 
@@ -60,7 +60,7 @@ def park(letter: DeadLetter, publisher: Publisher, *, queue: str) -> None:
 
 
 def peek(publisher: Publisher, *, queue: str, limit: int = 1000) -> Iterator[DeadLetter]:
-    """Yield the dead letters of a mail queue and leave them where they are."""
+    """Yield the dead letters of a mail queue and leave them there."""
     target = dead_queue(queue, quorum=publisher.rabbitmq)
     with publisher.producer() as producer:
         bound = target(producer.channel)  # type: ignore[arg-type]
@@ -69,22 +69,67 @@ def peek(publisher: Publisher, *, queue: str, limit: int = 1000) -> Iterator[Dea
         try:
             while len(messages) < limit and (message := bound.get(no_ack=False)) is not None:
                 messages.append(message)
-                yield read(message.payload)
+                yield read(data_of(message))
         finally:
             for message in messages:
-                message.requeue()
+                put_back(message, publisher, queue)
 
 
-def read(body: Any) -> DeadLetter:
+def put_back(message: Message, publisher: Publisher, queue: str) -> None:
+    """Put back a dead letter that was looked at.
+
+    RabbitMQ counts how often a message came back, and deletes it at a limit: its own default, or a
+    policy's. One that came back before goes there as a copy, which nobody has counted yet.
+    """
+    if not (message.headers or {}).get("x-delivery-count"):
+        message.requeue()
+        return
+    headers = {
+        name: value
+        for name, value in message.headers.items()
+        if name.startswith("mailqueue-") and isinstance(value, str)
+    }
+    publisher.put_dead(data_of(message), queue=queue, headers=headers)
+    message.ack()
+
+
+def data_of(message: Message) -> bytes:
+    """Return the body as it lies in the broker; RabbitMQ's client may have decoded it."""
+    body: object = message.body
+    if isinstance(body, str):
+        return body.encode(message.content_encoding or "utf-8", "surrogateescape")
+    return bytes(body) if isinstance(body, bytes | bytearray | memoryview) else b""
+
+
+def read(data: bytes) -> DeadLetter:
     """Read the body of a dead letter.
 
-    One that RabbitMQ put there itself (its redelivery limit) is still the body of a task.
+    One that RabbitMQ put there itself (its redelivery limit) is still the body of a task, or
+    whatever came in its place.
     """
-    if isinstance(body, dict) and body.get("v") == VERSION:
-        return DeadLetter(**{str(name): value for name, value in body.items() if name != "v"})
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        body = None
     match body:
+        case {"v": v, "content": str(), "reason": str()} if v == VERSION:
+            names = [field.name for field in dataclasses.fields(DeadLetter)]
+            known = {name: body[name] for name in names if name in body}
+            return DeadLetter(**known)
         case [[str(content)], *_]:
-            pass
+            encoding = "text"
         case _:
-            content = json.dumps(body)
-    return DeadLetter(content=content, reason="redelivered too often by the broker", died_at=0)
+            content, encoding = text_of(data)
+    reason = "redelivered too often by the broker"
+    return DeadLetter(content=content, encoding=encoding, reason=reason, died_at=0)
+
+
+def text_of(body: object) -> tuple[str, str]:
+    """Return a body as text, and how to get it back from that."""
+    if isinstance(body, str):
+        return body, "text"
+    data = bytes(body) if isinstance(body, bytes | bytearray | memoryview) else repr(body).encode()
+    try:
+        return data.decode(), "text"
+    except UnicodeDecodeError:
+        return base64.b64encode(data).decode(), "base64"

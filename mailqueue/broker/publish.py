@@ -8,95 +8,66 @@ import functools
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery
+from celery.utils.nodenames import anon_nodename
 from django.core.exceptions import ImproperlyConfigured
-from kombu import Producer
-from kombu.exceptions import KombuError
-from kombu.pools import ProducerPool
+from kombu import Queue
 
+from mailqueue.broker import delay, eager
 from mailqueue.broker.app import carrier
-from mailqueue.broker.queues import dead_queue, is_rabbitmq, mail_queue
+from mailqueue.broker.message import TASK, body_of, headers_of
+from mailqueue.broker.queues import dead_queue, mail_queue
+from mailqueue.broker.sender import Sender, Way
 from mailqueue.errors import PublishError
 
-TASK = "mailqueue.deliver"
-
-# A stalled publish costs at most three timeouts: the write, closing the channel, one reconnect.
-TIMEOUT = 2.5
-BOUND = 10.0
-RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
-POOL_SIZE = 10
 KOMBU_VISIBILITY_TIMEOUT = 3600  # kombu's default
 
-RABBITMQ_OPTIONS = {
-    "confirm_publish": True,
-    "connect_timeout": TIMEOUT,
-    "read_timeout": TIMEOUT,
-    "write_timeout": TIMEOUT,
-}
-REDIS_OPTIONS = {
-    "socket_timeout": TIMEOUT,
-    "socket_connect_timeout": TIMEOUT,
-    "retry_on_timeout": False,
-}
 
-
-class Publisher:
-    """Publishes through one Celery app, on connections of its own with timeouts and confirms."""
+class Publisher(Sender):
+    """Publishes tasks and dead letters through one Celery app's broker."""
 
     def __init__(self, app: Celery) -> None:
-        self.app = app
-        self.rabbitmq = is_rabbitmq(app)
-        options = RABBITMQ_OPTIONS if self.rabbitmq else REDIS_OPTIONS
-        connection = app.connection_for_write(connect_timeout=TIMEOUT, transport_options=options)
-        self.errors: tuple[type[BaseException], ...] = (
-            KombuError,
-            OSError,
-            *connection.connection_errors,
-            *connection.channel_errors,
-        )
-        self.connections = connection.Pool(POOL_SIZE)
-        self.producers = ProducerPool(self.connections, limit=POOL_SIZE)
+        if TASK not in app.tasks:
+            raise ImproperlyConfigured("Add 'mailqueue' to INSTALLED_APPS.")
+        super().__init__(app)
+        self.origin = anon_nodename()
 
     def task(self, argument: str, *, queue: str, priority: int | None, countdown: float) -> None:
         """Publish the task of mail with its one opaque argument, to run after `countdown` seconds.
 
-        Nothing of the argument shows in the headers: Celery would put its repr there.
+        Nothing of the argument shows in the headers. Raises `PublishError`.
         """
-        options: dict[str, Any] = {
-            "args": (argument,),
-            "argsrepr": "('…',)",
-            "kwargsrepr": "{}",
-            "queue": mail_queue(queue, quorum=self.rabbitmq),
-            "countdown": self.holdable(countdown),
-            "serializer": "json",
-            "retry": True,
-            "retry_policy": RETRY,
+        wait = self.holdable(countdown)
+        eta = None
+        if wait and not self.rabbitmq:
+            eta = datetime.fromtimestamp(time.time() + wait, UTC).isoformat()
+        message_id = str(uuid.uuid4())
+        self.send(
+            body_of(argument),
+            message_id,
+            self.way(queue, wait if self.rabbitmq else None),
+            headers=headers_of(message_id, origin=self.origin, eta=eta),
             **self.priority(priority),
-        }
-        if TASK not in self.app.tasks:
-            raise ImproperlyConfigured("Add 'mailqueue' to INSTALLED_APPS.")
-        with self.producer() as producer:
-            self.app.tasks[TASK].apply_async(producer=producer, **options)
+        )
 
     def dead_letter(self, body: Mapping[str, Any], *, queue: str, headers: dict[str, str]) -> None:
-        """Publish a dead letter to the dead letter queue of the mail queue `queue`."""
-        target = dead_queue(queue, quorum=self.rabbitmq)
-        with self.producer() as producer:
-            producer.publish(
-                body,
-                exchange="",
-                routing_key=target.routing_key,
-                declare=[target],
-                serializer="json",
-                headers=headers,
-                delivery_mode=2,
-                retry=True,
-                retry_policy=RETRY,
-            )
+        """Publish a dead letter to the dead letter queue of the mail queue `queue`.
+
+        In eager mode there is no broker to keep it; who makes it tells it.
+        """
+        if eager.attempt.get() is None:
+            self.put_dead(json.dumps(body).encode(), queue=queue, headers=headers)
+
+    def put_dead(self, data: bytes, *, queue: str, headers: dict[str, str]) -> None:
+        """Put the bytes of a dead letter on the dead letter queue of the mail queue `queue`."""
+        target = self.queue(dead_queue, queue)
+        self.send(data, str(uuid.uuid4()), Way(target, "", target.name), headers=headers)
 
     def declare_dead(self, names: Iterable[str]) -> None:
         """Declare the dead letter queues of these mail queues."""
@@ -104,18 +75,12 @@ class Publisher:
             for name in names:
                 dead_queue(name, quorum=self.rabbitmq)(producer.channel).declare()  # type: ignore[arg-type]
 
-    def close(self) -> None:
-        """Close all connections."""
-        self.producers.force_close_all()  # type: ignore[attr-defined]
-        self.connections.force_close_all()
-
-    @contextmanager
-    def producer(self) -> Iterator[Producer]:
-        try:
-            with self.producers.acquire(block=True, timeout=TIMEOUT) as producer:
-                yield producer
-        except self.errors as error:
-            raise PublishError(f"The broker did not take it: {type(error).__name__}.") from None
+    def way(self, queue: str, wait: float | None) -> Way:
+        """Return the way to a mail queue, through RabbitMQ's delay queues if it has to wait."""
+        target = self.queue(mail_queue, queue)
+        if wait is None:
+            return Way(target, "", queue)
+        return Way(target, delay.EXCHANGE, delay.key(wait, queue))
 
     def holdable(self, countdown: float) -> int | None:
         """Return the part of a wait that the broker may hold, in whole seconds.
@@ -126,11 +91,15 @@ class Publisher:
         """
         if countdown <= 0:
             return None
+        longest = delay.LONGEST if self.rabbitmq else self.longest_hold()
+        return max(1, math.ceil(min(countdown, longest)))
+
+    def longest_hold(self) -> float:
+        """Return the seconds that a worker may hold a task before it starts: on RabbitMQ none."""
         if self.rabbitmq:
-            return math.ceil(countdown)
+            return 0.0
         options = self.app.conf.broker_transport_options or {}
-        visibility = options.get("visibility_timeout", KOMBU_VISIBILITY_TIMEOUT)
-        return max(1, math.ceil(min(countdown, float(visibility) / 2)))
+        return float(options.get("visibility_timeout", KOMBU_VISIBILITY_TIMEOUT)) / 2
 
     def priority(self, urgency: int | None) -> dict[str, int]:
         """Return AMQP's priority (9 is first) in the broker's own sense (kombu's Redis: 0 is)."""
@@ -138,22 +107,52 @@ class Publisher:
             return {}
         return {"priority": urgency if self.rabbitmq else 9 - urgency}
 
+    def queue(self, kind: Any, name: str) -> Queue:
+        return queue_of_kind(kind, name, self.rabbitmq)
+
+
+@functools.cache
+def queue_of_kind(kind: Any, name: str, quorum: bool) -> Queue:
+    """Make a queue's declaration once."""
+    made: Queue = kind(name, quorum=quorum)
+    return made
+
 
 def publish(
     batch: Sequence[str], *, queue: str, priority: int | None = None, countdown: float = 0
 ) -> None:
     """Publish packed envelopes as one task; raises `PublishError`."""
-    publisher().task(json.dumps(list(batch)), queue=queue, priority=priority, countdown=countdown)
+    argument = json.dumps(list(batch))
+    app = carrier_app()
+    if eager.is_eager(app):
+        eager.run(app, argument, mails=len(batch), countdown=countdown)
+    else:
+        publisher().task(argument, queue=queue, priority=priority, countdown=countdown)
 
 
 def publisher() -> Publisher:
-    """Return the publisher of this process for the app that carries mail."""
-    return publisher_of(carrier())
+    """Return the publisher of this process for the app that carries mail; `PublishError`."""
+    return publisher_of(carrier_app())
+
+
+def carrier_app() -> Celery:
+    """Return the app that carries mail.
+
+    Raises `PublishError` where no broker is known, so that mail which is kept stays kept.
+    """
+    try:
+        return carrier()
+    except ImproperlyConfigured as error:
+        raise PublishError(str(error)) from None
 
 
 @functools.cache
 def publisher_of(app: Celery) -> Publisher:
-    return Publisher(app)
+    """Make the publisher of an app; `PublishError` for a broker URL that cannot be used."""
+    try:
+        return Publisher(app)
+    except (KeyError, ImportError, AttributeError, TypeError, ValueError) as error:
+        raise PublishError(f"The broker URL cannot be used: {type(error).__name__}.") from None
 
 
 # A forked child must not write to its parent's sockets.

@@ -1,14 +1,18 @@
 """The queues of mail and of dead letters, declared as each kind of broker needs them."""
 
+import logging
 from collections.abc import Sequence
 
 from celery import Celery
+from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
-from mailqueue.broker.app import carrier, mail_app
+from mailqueue.broker.app import MailApp, carrier
 
 # A mail whose worker dies this many times is dead-lettered by RabbitMQ itself.
 DELIVERY_LIMIT = 10
+
+logger = logging.getLogger("mailqueue")
 
 
 def is_rabbitmq(app: Celery) -> bool:
@@ -16,8 +20,12 @@ def is_rabbitmq(app: Celery) -> bool:
 
 
 def is_redis() -> bool:
-    """Tell whether Redis, or Valkey, carries the mail of this process."""
-    return carrier().connection_for_write().transport.driver_type == "redis"
+    """Tell whether Redis, or Valkey, carries the mail of this process; False without a broker."""
+    try:
+        app = carrier()
+    except ImproperlyConfigured:
+        return False
+    return app.connection_for_write().transport.driver_type == "redis"
 
 
 def mail_queue(name: str, *, quorum: bool) -> Queue:
@@ -57,8 +65,36 @@ def dead_name(name: str) -> str:
 def prepare_worker(app: Celery, names: Sequence[str]) -> None:
     """Make the mail queues known to a worker's app, so that it consumes them by default."""
     quorum = is_rabbitmq(app)
-    if app is mail_app():
+    urls: object = app.conf.broker_url
+    if isinstance(app, MailApp):
         # Celery makes a queue of its own type of the default queue, unless it is one of these.
         app.conf.task_default_queue = next(iter(names), app.conf.task_default_queue)
+    elif quorum and isinstance(urls, tuple):
+        # Where there is a quorum queue, Celery's worker takes a list but no tuple.
+        app.conf.update(broker_url=list(urls))
     for name in names:
         app.amqp.queues.select_add(mail_queue(name, quorum=quorum))
+
+
+def keep_to_consumed(app: Celery, names: Sequence[str]) -> set[str]:
+    """Let a worker forget the mail queues that it does not consume; return those that it does.
+
+    Celery turns off global QoS as soon as it knows a quorum queue, and then each of the project's
+    tasks that wait (ETA, countdown) in a classic queue takes a place in the worker for good.
+    """
+    queues = app.amqp.queues
+    consumed = set(queues.consume_from)
+    for name in set(names) - consumed:
+        queues.pop(name, None)
+    others = sorted(consumed - set(names))
+    if others and consumed & set(names) and is_rabbitmq(app):
+        logger.warning(
+            "This worker consumes mail and other queues (%s). On RabbitMQ give mail a worker of its"
+            " own: beside a mail queue, waiting tasks (countdown, eta) of the others block it.",
+            ", ".join(others),
+        )
+    return consumed & set(names)
+
+
+def accepts_json(app: Celery) -> bool:
+    return any(each in {"json", "application/json"} for each in app.conf.accept_content or ())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from mailqueue import signals
+from mailqueue.broker import eager
 from mailqueue.broker.dead import DeadLetter, park
 from mailqueue.broker.publish import publisher
 from mailqueue.errors import PublishError
@@ -90,7 +91,12 @@ def bury_unread(content: object, reason: str, envelope: Envelope | None = None) 
 
 
 def persist(publication: Callable[[], None]) -> None:
-    """Publish, again and again while the broker is away; `PublishError` when patience ends."""
+    """Publish, again and again while the broker is away; `PublishError` when patience ends.
+
+    In eager mode nobody waits: the caller does.
+    """
+    if eager.attempt.get() is not None:
+        return publication()
     end = time.monotonic() + PATIENCE
     pause = 1.0
     while True:

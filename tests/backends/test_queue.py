@@ -185,7 +185,7 @@ def test_on_commit_can_be_turned_off(mailer):
 
 @pytest.fixture
 def no_broker():
-    app = Celery("project", broker="redis://127.0.0.1:1/0")
+    app = Celery("project", broker="redis://:hush@127.0.0.1:1/0")
     app.set_current()
     with settings_with():
         yield
@@ -197,7 +197,9 @@ def test_a_broker_that_is_away_is_an_error_in_the_caller(no_broker):
     with pytest.raises(PublishError) as raised:
         mailers.default.send_messages([message()])
     assert raised.value.queued == 0
-    assert "127.0.0.1" not in str(raised.value)
+    assert "redis://:**@127.0.0.1:1/0" in str(raised.value)
+    assert "hush" not in str(raised.value)
+    assert "@x.test" not in str(raised.value)
 
 
 def test_fail_silently_hides_a_broker_that_is_away_and_nothing_else(no_broker):

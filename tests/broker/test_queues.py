@@ -4,7 +4,12 @@ import pytest
 from celery import Celery
 
 from mailqueue.broker.app import mail_app
-from mailqueue.broker.queues import mail_queue, prepare_worker
+from mailqueue.broker.queues import (
+    accepts_json,
+    keep_to_consumed,
+    mail_queue,
+    prepare_worker,
+)
 
 
 @pytest.fixture
@@ -32,3 +37,37 @@ def test_a_project_keeps_its_own_queue():
     prepare_worker(app, ["mailqueue"])
     assert consumed(app).keys() == {"celery", "mailqueue"}
     assert consumed(app)["celery"] is None
+
+
+def test_of_several_brokers_in_a_tuple_celerys_worker_gets_a_list():
+    app = Celery("project", set_as_current=False)
+    app.conf.broker_url = ("amqp://127.0.0.1:1//", "amqp://127.0.0.1:2//")
+    prepare_worker(app, ["mailqueue"])
+    assert app.conf.broker_url == ["amqp://127.0.0.1:1//", "amqp://127.0.0.1:2//"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "known", "warned"),
+    [
+        ("celery", {"celery"}, False),
+        ("mail", {"mail"}, False),
+        ("celery,mail", {"celery", "mail"}, True),
+    ],
+)
+def test_a_worker_forgets_a_mail_queue_that_it_does_not_consume(chosen, known, warned, caplog):
+    app = Celery("project", broker="amqp://127.0.0.1:1//", set_as_current=False)
+    prepare_worker(app, ["mail"])
+    app.amqp.queues.select(chosen.split(","))
+    assert keep_to_consumed(app, ["mail"]) == known & {"mail"}
+    assert set(app.amqp.queues) - {"celery"} == known - {"celery"}
+    assert ("give mail a worker of its own" in caplog.text) is warned
+
+
+@pytest.mark.parametrize(
+    ("accepted", "starts"),
+    [(["json"], True), (["pickle", "application/json"], True), (["pickle"], False), ([], False)],
+)
+def test_mail_travels_as_json(accepted, starts):
+    app = Celery("project", broker="redis://127.0.0.1:1/0", set_as_current=False)
+    app.conf.accept_content = accepted
+    assert accepts_json(app) is starts

@@ -1,73 +1,20 @@
 """Whole projects, as the README describes them, with a worker process of their own."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.procnodes import Process
+from mailqueue.demo.sink import Stall
 from tests.services import queue_on
+from tests.worker.shop import OWN_APP, SETTINGS, Project
 
-SETTINGS = """
-SECRET_KEY = "key"
-USE_TZ = True
-INSTALLED_APPS = ["mailqueue"]
-CELERY_BROKER_URL = "{broker_url}"
-MAILERS = {{
-    "default": {{
-        "BACKEND": "mailqueue.backends.queue.EmailBackend",
-        "OPTIONS": {{"using": "{using}", "queue": "{queue}"}},
-    }},
-    "smtp": {{
-        "BACKEND": "mailqueue.backends.smtp.EmailBackend",
-        "OPTIONS": {{"host": "127.0.0.1", "port": {port}, "timeout": 30}},
-    }},
-}}
-"""
-OWN_APP = """
-from celery import Celery
-
-app = Celery("shop")
-app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
-"""
-SEND = """
+SEND_THREE = """
 import django; django.setup()
-from mailqueue.mail import send_mail
-assert send_mail("Hello", "body", "a@x.test", ["b@x.test"]) == 1
+from django.core.mail import EmailMessage
+from mailqueue.mail import mailers
+mails = [EmailMessage("Hello", "body", "a@x.test", [f"{to}@x.test"]) for to in "bcd"]
+assert mailers.default.send_messages(mails) == 3
 """
-
-
-class Project:
-    """A folder with a Django project in it."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder = folder
-        self.name = name
-        self.env = {
-            "DJANGO_SETTINGS_MODULE": f"{name}.settings",
-            "PYTHONPATH": ":".join([str(folder), *sys.path]),
-        }
-
-    def write(self, **files: str) -> None:
-        (self.folder / self.name).mkdir()
-        for stem, text in ({"__init__": ""} | files).items():
-            (self.folder / self.name / f"{stem}.py").write_text(text)
-
-    def worker(self, app: str) -> Process:
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-c", "1", "-l", "INFO"]
-        return Process("worker", command, cwd=self.folder, env=self.env)
-
-    def send(self) -> None:
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", SEND],
-            cwd=self.folder,
-            env={**os.environ, **self.env},
-            check=True,
-        )
 
 
 @pytest.fixture
@@ -119,3 +66,58 @@ def test_a_worker_with_wrong_mailers_does_not_start(project, using):
     worker = shop.worker("worker")
     assert worker.popen.wait(60) == 1
     assert "MAILERS['default']: 'using' must" in worker.logs().decode()
+
+
+@pytest.mark.parametrize("urls", ["list", "tuple", "text"])
+def test_several_brokers(project, sink, urls):
+    """The first one is away."""
+    shop, values = project
+    both = ("redis://127.0.0.1:1/0", values["broker_url"])
+    written = {"list": list(both), "tuple": both, "text": ";".join(both)}[urls]
+    text = SETTINGS.format(**values).replace(f'"{values["broker_url"]}"', repr(written))
+    shop.write(settings=text)
+    worker = shop.worker("worker")
+    try:
+        shop.send()
+        sink.wait(lambda: sink.copies()["b@x.test"] == 1)
+    finally:
+        worker.remove()
+
+
+def test_a_worker_that_knows_no_broker_does_not_start(project):
+    shop, values = project
+    text = SETTINGS.format(**values).replace("CELERY_BROKER_URL", "OTHER")
+    shop.write(settings=text)
+    worker = shop.worker("worker")
+    assert worker.popen.wait(60) == 1
+    assert worker.logs().decode().startswith("mailqueue: No broker is known. Set CELERY_BROKER_URL")
+
+
+def test_a_worker_that_takes_no_json_does_not_start(project):
+    shop, values = project
+    shop.write(settings=SETTINGS.format(**values) + "CELERY_ACCEPT_CONTENT = ['msgpack']")
+    worker = shop.worker("worker")
+    assert worker.popen.wait(60) == 1
+    assert "mailqueue: accept_content lacks 'json'" in worker.logs().decode()
+
+
+def test_time_limits_and_routes_of_the_project_are_for_its_own_tasks(project, sink):
+    """The relay takes longer than the limit; killed workers would send the batch over again."""
+    shop, values = project
+    text = SETTINGS.format(**values)
+    text += "CELERY_TASK_TIME_LIMIT = CELERY_TASK_SOFT_TIME_LIMIT = 1\n"
+    text += "CELERY_TASK_ROUTES = {'*': {'exchange': 'jobs', 'routing_key': 'jobs'}}\n"
+    text += "CELERY_TASK_COMPRESSION = 'gzip'\nCELERY_TASK_PROTOCOL = 1\n"
+    shop.write(__init__="from .celery import app as celery_app\n", settings=text, celery=OWN_APP)
+    stall = Stall()
+    sink.answer("DOT", stall, to="c@x.test")
+    worker = shop.worker(shop.name)
+    try:
+        shop.send(SEND_THREE)
+        assert stall.reached.wait(60)
+        stall.released.wait(3)  # thrice the limit
+        stall.release()
+        sink.wait(lambda: len(sink.copies()) == 3)
+    finally:
+        worker.remove()
+    assert set(sink.copies().values()) == {1}
