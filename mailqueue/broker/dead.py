@@ -2,9 +2,10 @@
 
 import base64
 import dataclasses
+import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from kombu import Message
 
@@ -61,18 +62,38 @@ def park(letter: DeadLetter, publisher: Publisher, *, queue: str) -> None:
 
 def peek(publisher: Publisher, *, queue: str, limit: int = 1000) -> Iterator[DeadLetter]:
     """Yield the dead letters of a mail queue and leave them there."""
+    for _, letter in itertools.islice(each(publisher, queue), limit):
+        yield letter
+
+
+def take_each(publisher: Publisher, *, queue: str, wanted: Callable[[DeadLetter], bool]) -> int:
+    """Ask of each dead letter whether it is `wanted`; take those away and return their number.
+
+    By the time that `wanted` returns True it has to be safe elsewhere.
+    """
+    number = 0
+    for message, letter in each(publisher, queue):
+        if wanted(letter):
+            message.ack()
+            number += 1
+    return number
+
+
+def each(publisher: Publisher, queue: str) -> Iterator[tuple[Message, DeadLetter]]:
+    """Yield the dead letters of a mail queue once; put back those that were not acknowledged."""
     target = dead_queue(queue, quorum=publisher.rabbitmq)
     with publisher.producer() as producer:
         bound = target(producer.channel)  # type: ignore[arg-type]
         bound.declare()
         messages: list[Message] = []
         try:
-            while len(messages) < limit and (message := bound.get(no_ack=False)) is not None:
+            while (message := bound.get(no_ack=False)) is not None:
                 messages.append(message)
-                yield read(data_of(message))
+                yield message, read(data_of(message))
         finally:
             for message in messages:
-                put_back(message, publisher, queue)
+                if not message.acknowledged:
+                    put_back(message, publisher, queue)
 
 
 def put_back(message: Message, publisher: Publisher, queue: str) -> None:

@@ -10,7 +10,7 @@ from django.db import Error
 from mailqueue.broker.publish import publish
 from mailqueue.delivery.deliver import deliver
 from mailqueue.delivery.follow_up import announce, bury_unread, follow_up, persist, publish_again
-from mailqueue.errors import DecodeError
+from mailqueue.errors import BadSignature, DecodeError
 from mailqueue.lanes import Lane, lane_of, lanes
 from mailqueue.log import logger
 from mailqueue.mail.exceptions import InvalidMailer
@@ -20,6 +20,7 @@ from mailqueue.wire.signature import worker_keys
 
 # What wave 1 of the ledger had on the broker in place of an envelope; the mail is in the table.
 REFERENCE = "1.ref."
+MOST = 1000  # texts in a batch of ours; what has more is not worth a dead letter for each
 PAUSE = MINUTE  # seconds until what this worker cannot do is tried again, by any worker
 
 # Mailers of which mail came that this worker does not have; each is told once.
@@ -46,7 +47,8 @@ def readable(batch: str) -> Iterator[tuple[str, Envelope]]:
         texts = json.loads(batch)
     except (TypeError, ValueError, RecursionError):
         texts = None
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+    listed = isinstance(texts, list) and len(texts) <= MOST
+    if not listed or not all(isinstance(text, str) for text in texts):
         bury_unread(batch, "undecodable: DecodeError")
         return
     if any(text.startswith(REFERENCE) for text in texts):
@@ -59,6 +61,18 @@ def readable(batch: str) -> Iterator[tuple[str, Envelope]]:
             yield text, unpack(text, keys)
         except DecodeError as error:
             bury_unread(text, f"undecodable: {type(error).__name__}")
+            if isinstance(error, BadSignature):
+                ask_for_key()
+
+
+def ask_for_key() -> None:
+    """Say once what a bad signature may mean, beside the dead letters themselves."""
+    if "" not in strangers_told:
+        strangers_told.add("")
+        logger.error(
+            "Mail came with a signature that does not hold. Is SECRET_KEY the sender's? When it "
+            "is mended, `manage.py mailqueue requeue` queues what was good mail."
+        )
 
 
 def ring_for_all() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.files.storage import storages
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from mailqueue import relay
+from mailqueue import relay, requeue
 from mailqueue.broker.dead import peek
 from mailqueue.broker.publish import publisher
 from mailqueue.errors import PublishError
@@ -34,11 +34,29 @@ class Command(BaseCommand):
             "--once", action="store_true", help="ring for what is due now, and end"
         )
 
+        again = actions.add_parser(
+            "requeue", help="queue dead letters anew that no worker could open and this process can"
+        )
+        again.add_argument(
+            "--all", action="store_true", dest="everything", help="all dead letters, as never tried"
+        )
+
     def handle(self, *args: Any, action: str, **options: Any) -> None:
-        if action == "relay":
-            self.relay(once=options["once"])
-        else:
-            getattr(self, action)()
+        match action:
+            case "relay":
+                self.relay(once=options["once"])
+            case "requeue":
+                self.requeue(everything=options["everything"])
+            case "purge":
+                self.purge()
+
+    def requeue(self, *, everything: bool) -> None:
+        """Queue dead letters anew."""
+        try:
+            number = requeue.requeue(everything=everything)
+        except PublishError as error:
+            raise CommandError(f"Some dead letters stay where they are: {error}") from None
+        self.stdout.write(f"{number} dead letters queued anew")
 
     def relay(self, *, once: bool) -> None:
         """Ring for what is due, for ever unless `once`; an error of the database ends it."""
