@@ -12,6 +12,7 @@ from mailqueue.expectations import expect
 from mailqueue.ledger.selection import database_ledger, ledger_of
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
+from mailqueue.mail.handler import backend_class
 from mailqueue.options import QueueOptions
 from mailqueue.outcome.exceptions import Classify, classifier
 from mailqueue.wire.attachments import AttachmentStore, attachment_store
@@ -97,8 +98,13 @@ def lane_of(alias: str) -> Lane:
 
 def lanes() -> dict[str, Lane]:
     """Return the lanes of all mailers that queue, by alias; raises `InvalidMailer`."""
-    found = {alias: getattr(mailers[alias], "lane", None) for alias in mailers}
-    return {alias: lane for alias, lane in found.items() if isinstance(lane, Lane)}
+    # Only these are built: another backend may have much to do for it.
+    queueing = [
+        alias
+        for alias, config in mailers.settings.items()
+        if getattr(backend_class(alias, config), "queues", False)
+    ]
+    return {alias: lane_of(alias) for alias in queueing}
 
 
 def lanes_on(queue: str) -> list[Lane]:

@@ -24,6 +24,8 @@ class EmailBackend(BaseEmailBackend):
     no mailer or leads back here.
     """
 
+    queues = True  # it makes a lane
+
     def __init__(
         self, *, alias: str | None = None, fail_silently: bool = False, **options: Any
     ) -> None:

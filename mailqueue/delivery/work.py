@@ -112,6 +112,7 @@ def note_and_claim(
     ledger = done.kept()
     ends = time.monotonic() + done.options.lease
     pauses = itertools.chain(PAUSES, itertools.repeat(PAUSES[-1]))
+    defect: Exception | None = None
     while True:
         try:
             with ledger.together():
@@ -123,8 +124,14 @@ def note_and_claim(
                 raise
             close_old_connections()
             time.sleep(next(pauses))
+        except Exception as error:
+            if lane is None:
+                raise
+            lane, defect = None, error  # whatever the next window has, this one is to be noted
         else:
             tell(results, told)
+            if defect is not None:
+                raise defect
             return claims
 
 

@@ -77,16 +77,10 @@ class DatabaseLedger:
         A mail whose last worker died comes alone. `outlived` takes those only whose time is over.
         """
         with asking(Error):
-            due = self.entries.filter(mailer=self.mailer, due_at__lte=Clock())
-            rows = take(
-                due.filter(give_up_at__lte=Clock()) if outlived else due,
-                limit=limit,
-                choose=window,
-                state=State.SENDING,
-                due_at=Clock(self.options.lease),
-                handed=F("handed") + 1,
-            )
-            return [claim for row in rows if (claim := self._read(row))]
+            while rows := self._take(limit, outlived=outlived):
+                if claims := [claim for row in rows if (claim := self._read(row))]:
+                    return claims
+            return []
 
     def finish(self, results: Sequence[tuple[Claim, Settlement]]) -> list[Sequence[Dead] | None]:
         """Note what became of claims.
@@ -154,6 +148,17 @@ class DatabaseLedger:
         needed = self.entries.filter(state__in=[*UNFINISHED, State.DEAD])
         found: datetime | None = needed.aggregate(oldest=Min("queued_at"))["oldest"]
         return found if found is None or is_aware(found) else make_aware(found)
+
+    def _take(self, limit: int, *, outlived: bool) -> list[Entry]:
+        due = self.entries.filter(mailer=self.mailer, due_at__lte=Clock())
+        return take(
+            due.filter(give_up_at__lte=Clock()) if outlived else due,
+            limit=limit,
+            choose=window,
+            state=State.SENDING,
+            due_at=Clock(self.options.lease),
+            handed=F("handed") + 1,
+        )
 
     def _read(self, row: Entry) -> Claim | None:
         """Return the claim of a row that was taken; what cannot be opened here is given back."""

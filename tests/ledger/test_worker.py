@@ -435,6 +435,32 @@ def test_one_mail_that_cannot_be_rebuilt_takes_no_other_along(project, monkeypat
     assert Entry.objects.get(pk=victim).reason == "internal error: MemoryError"
 
 
+def test_mails_that_this_worker_cannot_open_keep_no_other_from_it(project):
+    project.send(*(message(f"{n}@example.test") for n in range(45)))
+    bad = list(Entry.objects.order_by("due_at").values_list("pk", flat=True)[:35])
+    Entry.objects.filter(pk__in=bad).update(payload="1.json.x:y")
+    project.work()
+    assert len(project.sink.mails) == 10
+    assert states() == [State.QUEUED] * 35 + [State.SENT] * 10
+
+
+def test_a_defect_in_the_next_claim_does_not_undo_what_was_sent(project, monkeypatch):
+    claim = DatabaseLedger.claim
+    claims = iter([None])
+
+    def broken(self, **kwargs):
+        if next(claims, "broken") == "broken":
+            raise RuntimeError
+        return claim(self, **kwargs)
+
+    project.send()
+    [ring] = project.take()
+    monkeypatch.setattr(DatabaseLedger, "claim", broken)
+    with pytest.raises(RuntimeError):
+        tasks.deliver(ring)
+    assert states() == [State.SENT]
+
+
 def test_mail_of_a_mailer_that_is_gone_is_told(project, caplog):
     project.send()
     Entry.objects.update(mailer="gone")
