@@ -123,9 +123,16 @@ def publish(
 ) -> None:
     """Publish packed envelopes as one task; raises `PublishError`."""
     argument = json.dumps(list(batch))
+    hand_over(argument, queue=queue, priority=priority, countdown=countdown, mails=len(batch))
+
+
+def hand_over(
+    argument: str, *, queue: str, priority: int | None, countdown: float, mails: int
+) -> None:
+    """Publish an argument that stands for so many mails, or in eager mode make the attempt."""
     app = carrier_app()
     if eager.is_eager(app):
-        eager.run(app, argument, mails=len(batch), countdown=countdown)
+        eager.run(app, argument, mails=mails, countdown=countdown)
     else:
         publisher().task(argument, queue=queue, priority=priority, countdown=countdown)
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailqueue.broker import delay
@@ -13,6 +13,7 @@ from mailqueue.broker.message import argument_of, body_of, eta_of, queue_in
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(max_codepoint=127)))
 def test_the_argument_comes_back(argument):
     body = body_of(argument)
@@ -59,6 +60,7 @@ def test_only_a_time_that_can_be_ours_is_obeyed(eta, kept):
         assert datetime.fromisoformat(found) == datetime.fromisoformat(eta)
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=0.001, max_value=1e12))
 def test_a_delay_is_no_part_of_the_queues_name(seconds):
     assert queue_in(delay.key(seconds, "reports.mail")) == "reports.mail"

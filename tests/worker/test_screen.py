@@ -5,7 +5,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kombu import Message
 from kombu.transport.virtual import Channel
@@ -79,6 +79,7 @@ def check(given: Message, channel: Answers, parked: list) -> str | None:
     return argument
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_any_item_of_a_redis_list_is_a_message_with_these_bytes(parked, item):
     channel = Answers()
@@ -89,6 +90,7 @@ def test_any_item_of_a_redis_list_is_a_message_with_these_bytes(parked, item):
     assert item in (kept, base64.b64decode(kept) if letter.encoding == "base64" else kept)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*kombus(message()), "x"]), anything))
 def test_any_mapping_on_a_redis_list(parked, changes):
     channel = Answers()
@@ -97,6 +99,7 @@ def test_any_mapping_on_a_redis_list(parked, changes):
     check(made, channel, parked)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from([*headers_of("", origin=""), "compression"]), anything),
     st.dictionaries(st.sampled_from(["priority", "delivery_info", "body_encoding"]), anything),
@@ -110,6 +113,7 @@ def test_any_headers_and_properties_on_redis(parked, headers, properties):
     check(made, channel, parked)
 
 
+@settings(deadline=None)
 @given(
     body=st.binary() | st.text() | anything.map(json.dumps) | st.none(),
     headers=st.dictionaries(st.sampled_from([*headers_of("", origin=""), "x"]), anything),
@@ -162,6 +166,7 @@ def test_two_messages_never_have_one_tag(name):
     assert len(tags) == 2
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_properties_that_cannot_be_read_are_told(data):
     readable(bytes(12) + data)
