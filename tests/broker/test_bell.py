@@ -1,9 +1,10 @@
 """The doorbell: a broker that is away keeps a sender waiting once in a while, not each time."""
 
 import pytest
+from celery import Celery
 
 from mailqueue.broker import bell
-from mailqueue.broker.bell import SILENCE, Bell, queue_of_ring, ring_text
+from mailqueue.broker.bell import SILENCE, Bell
 from mailqueue.errors import PublishError
 
 
@@ -22,6 +23,8 @@ class Away:
 def away(monkeypatch) -> Away:
     publisher = Away()
     monkeypatch.setattr(bell, "publisher", lambda: publisher)
+    app = Celery("away", set_as_current=False)
+    monkeypatch.setattr(bell, "carrier_app", lambda: app)
     return publisher
 
 
@@ -35,13 +38,3 @@ def test_a_broker_that_was_silent_is_left_alone_for_a_while(away, monkeypatch, c
     assert not ours.ring("mail", None)
     assert away.asked == 2
     assert caplog.text.count("Kept mail waits for a worker's timer") == 1
-
-
-def test_a_ring_names_a_queue_and_no_mail():
-    assert ring_text("mail") == '{"ring": "mail"}'
-    assert queue_of_ring({"ring": "mail"}) == "mail"
-
-
-@pytest.mark.parametrize("data", [{"ring": 1}, {"bell": "mail"}, ["ring"], "ring", None])
-def test_what_is_no_ring(data):
-    assert queue_of_ring(data) is None
