@@ -39,7 +39,7 @@ class PublishError(MailQueueError):
 
 
 class LedgerError(MailQueueError):
-    """The database or the cache of the ledger failed; the batch goes back to the broker."""
+    """The database of the ledger cannot be asked; what is in the table waits there."""
 
 
 class DecodeError(MailQueueError):

@@ -20,6 +20,7 @@ from mailqueue.outcome.retry import RetryPolicy
 ROOT = Path(__file__).parents[1]
 SETTINGS = (ROOT / "docs/reference/settings.md").read_text()
 REFERENCE = ROOT / "docs/reference"
+GUARANTEES = (ROOT / "docs/explanation/guarantees.md").read_text()
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 PAGES = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -114,6 +115,32 @@ def test_links_to_files_of_the_repository_lead_somewhere(page: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 120
+
+
+def notes_of_the_guarantees() -> dict[str, str]:
+    """Return the notes of the page of guarantees, by their names."""
+    return dict(re.findall(r"^\[\^([\w-]+)\]: (.*(?:\n    .*)*)", GUARANTEES, re.MULTILINE))
+
+
+def test_each_note_of_the_guarantees_is_used_and_names_tests() -> None:
+    used = set(re.findall(r"\[\^([\w-]+)\](?!:)", GUARANTEES))
+    assert used == set(notes_of_the_guarantees())
+    assert len(used) > 40
+    assert all("`tests/" in note for note in notes_of_the_guarantees().values())
+
+
+@pytest.mark.parametrize(
+    "named", sorted({*re.findall(r"`(tests/[^`]+)`", GUARANTEES)}), ids=lambda name: name[6:]
+)
+def test_a_test_that_the_guarantees_name_exists(named: str) -> None:
+    path, _, name = named.partition("::")
+    names = {
+        node.name
+        for node in ast.walk(ast.parse((ROOT / path).read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert names
+    assert not name or name in names
 
 
 def test_the_target_that_reports_outcomes_does() -> None:

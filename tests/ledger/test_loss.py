@@ -18,8 +18,9 @@ from django.db import connections
 from mailqueue import tasks
 from mailqueue.broker.publish import publisher_of
 from mailqueue.demo.sink import Stall
+from mailqueue.lanes import Lane
 from mailqueue.ledger.models import Entry, State
-from mailqueue.relay import relay
+from mailqueue.relay import INTERVAL, relay
 from tests.ledger.mails import PAST
 from tests.ledger.projects import Project, message
 from tests.procnodes import Process, redis_process, run
@@ -111,25 +112,52 @@ def test_killed_before_the_mark_a_window_comes_twice_and_never_a_third_time(proj
     assert count(due_at=None) == 4
 
 
-def test_stopped_beyond_its_lease_a_worker_sends_no_second_copy(project, environ):
-    """Window W3 is left: of the mails that it was sending when it was stopped."""
-    stall = Stall()
+def stopped_while_sending(project, environ, stall, *rings: str) -> "subprocess.Popen[str]":
+    """Stop a worker that has begun to send the first mail of a window."""
     project.sink.answer("MAIL", stall)
-    project.send(*(message(f"{name}@example.test") for name in "abcde"))
-    environ["MAILQUEUE_MAILERS"] = json.dumps(project.mailers(batch_size=1))
     process = start("never", environ)
-    process.stdin.write(project.take()[0] + "\n")
+    process.stdin.write("\n".join(rings) + "\n")
     process.stdin.close()
     assert stall.reached.wait(60)
     process.send_signal(signal.SIGSTOP)
+    return process
+
+
+def goes_on(process, stall) -> None:
+    """Let a stopped worker go on, to its end."""
+    process.send_signal(signal.SIGCONT)
+    stall.release()
+    assert process.wait(60) == 0
+
+
+def test_a_stopped_worker_keeps_only_what_it_has_in_hand(project, environ):
+    """Within its lease nobody sends that mail; what it has not claimed goes out meanwhile."""
+    project.send(*(message(f"{name}@example.test") for name in "abcde"))
+    environ["MAILQUEUE_MAILERS"] = json.dumps(project.mailers(batch_size=1))
+    stall = Stall()
+    process = stopped_while_sending(project, environ, stall, *project.take())
     assert count(handed=1) == 1
     relay()
     project.work()
     assert len(project.sink.mails) == 4
-    process.send_signal(signal.SIGCONT)
-    stall.release()
-    assert process.wait(60) == 0
+    goes_on(process, stall)
     assert set(project.sink.copies().values()) == {1}
+    assert count(state=State.SENT) == 5
+
+
+def test_stopped_beyond_its_lease_a_window_comes_twice(project, environ):
+    """Window W3: all that was in hand, whether it had been begun or not; nothing else."""
+    with project.using(batch_size=2):
+        environ["MAILQUEUE_MAILERS"] = json.dumps(project.mailers(batch_size=2))
+        project.send(*(message(f"{name}@example.test") for name in "abcde"))
+        stall = Stall()
+        process = stopped_while_sending(project, environ, stall, *project.take()[:1])
+        lapse()
+        relay()
+        project.work()
+        assert set(project.sink.copies().values()) == {1}
+        goes_on(process, stall)
+    assert sorted(project.sink.copies().values()) == [1, 1, 1, 2, 2]
     assert count(state=State.SENT) == 5
 
 
@@ -202,6 +230,16 @@ def test_killing_workers_again_and_again_loses_nothing(own_project, own_redis, w
     assert len(copies) == 300
     assert sum(copies.values()) <= 300 + 4 * 2 * 10
     assert max(copies.values()) <= 2
+
+
+def test_what_nobody_rang_for_is_sent_by_a_workers_timer(own_project, workers, monkeypatch):
+    """Each worker looks every `INTERVAL` seconds, more or less."""
+    monkeypatch.setattr(Lane, "ring", lambda self: False)
+    before = time.monotonic()
+    own_project.send(*(message(f"{number}@example.test") for number in range(3)))
+    until(lambda: count(state=State.SENT) == 3, timeout=3 * INTERVAL)
+    assert time.monotonic() - before < 2 * INTERVAL
+    assert set(own_project.sink.copies().values()) == {1}
 
 
 def all_over(number: int) -> bool:

@@ -1,6 +1,7 @@
 """From send() to the SMTP server and into the ledger, with a worker's work done in the test."""
 
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
@@ -29,8 +30,9 @@ from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.relay import relay, strangers_told
 from mailqueue.scheduling import id_of, queue_options
 from tests.ledger.mails import PAST, make_due
-from tests.ledger.projects import message
+from tests.ledger.projects import Project, message
 from tests.procnodes import free_port
+from tests.project_app import project_app
 
 
 @pytest.fixture
@@ -468,6 +470,32 @@ def test_mail_of_a_mailer_that_is_gone_is_told(project, caplog):
     for _ in range(2):
         assert relay() == []
     assert caplog.text.count("Mail of mailer 'gone' waits") == 1
+
+
+def test_mail_of_a_mailer_that_comes_back_is_delivered(project):
+    both = project.mailers()
+    both["gone"] = both["default"]
+    with override_settings(MAILERS=both):
+        mailers["gone"].send_messages([message()])
+    project.work()
+    assert (states(), project.sink.mails) == ([State.QUEUED], [])
+    with override_settings(MAILERS=both):
+        assert relay() == [project.queue]
+        project.work()
+    assert states() == [State.SENT]
+
+
+def test_rings_need_no_particular_broker(table, queue, broker_url, sink):
+    with project_app(broker_url), Project(sink, queue, batch_size=2) as project:
+        project.send(*(message(f"{n}@example.test") for n in range(5)))
+        assert relay() == [queue]
+        for _ in range(100):  # a quorum queue gives a message a moment after it took it
+            project.work()
+            if len(sink.mails) == 5:
+                break
+            time.sleep(0.05)
+    assert states() == [State.SENT] * 5
+    assert set(sink.copies().values()) == {1}
 
 
 def test_the_ledger_needs_its_app(settings):

@@ -56,6 +56,37 @@ def test_on_commit_in_a_test_that_never_commits(django_capture_on_commit_callbac
         assert deliver() == 1
 
 
+@pytest.fixture
+def _ledger(settings):
+    del settings.MAILERS["default"]["OPTIONS"]["ledger"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_ledger")
+def test_with_the_ledger():
+    with queue_in_memory() as deliver:
+        with transaction.atomic():
+            send("one")
+            send("two")
+            assert deliver() == 0
+        assert mail.outbox == []
+        assert deliver() == 2  # rings; the first one delivers both
+        assert sorted(message.subject for message in mail.outbox) == ["one", "two"]
+        assert deliver() == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_ledger")
+def test_with_the_ledger_in_a_test_that_never_commits(django_capture_on_commit_callbacks):
+    with queue_in_memory() as deliver:
+        with django_capture_on_commit_callbacks(execute=True):
+            for number in range(25):
+                send(str(number))
+        while deliver():
+            pass
+        assert len(mail.outbox) == 25
+
+
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_left_for_the_next_test():
     with queue_in_memory():
