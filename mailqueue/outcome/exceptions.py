@@ -6,11 +6,13 @@ that does not verify is a ValueError too. No text of an exception is kept: it ma
 
 import smtplib
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from email.errors import MessageError
 from itertools import pairwise
 from traceback import walk_tb
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
@@ -21,6 +23,10 @@ from mailqueue.expectations import unexpected
 from mailqueue.outcome import apis, codes
 from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from mailqueue.outcome.report import by_address, valid_outcomes
+
+# Put on what was raised before any message was named.
+_IN_OPENING = "_mailqueue_in_opening"
+_OPENING = frozenset({Stage.CONNECT, Stage.TLS, Stage.AUTH})
 
 
 class Classify(Protocol):
@@ -34,12 +40,49 @@ class Classify(Protocol):
 def classify(
     error: BaseException, recipients: Sequence[str], message: EmailMessage | None = None
 ) -> dict[str, Outcome]:
-    """Say what an exception that a target raised means, for each recipient."""
+    """Say what an exception that a target raised means, for each recipient.
+
+    What was raised within ``opening()`` is no fault of any message, whatever it is.
+    """
+    if hasattr(error, _IN_OPENING):
+        return dict.fromkeys(recipients, of_opening(_outcome(error)))
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return _refused(error.recipients, recipients)
     if statuses := apis.refused(error, message):
         return by_address(statuses, recipients, _outcome(error))
     return dict.fromkeys(recipients, _outcome(error))
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """Mark what is raised inside: the target was being made or opened, no message was named."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(Exception):  # one that takes no attribute
+            setattr(error, _IN_OPENING, True)
+        raise
+
+
+def of_opening(outcome: Outcome) -> Outcome:
+    """Say what a failure means when it happened before any message was named.
+
+    The password, the token and the relay are the mailer's: nothing here is permanent, counts as
+    an error of the mail, or may have delivered it.
+    """
+    stage = outcome.stage if outcome.stage in _OPENING else Stage.CONNECT
+    unknown = outcome.kind is Kind.TRANSIENT and outcome.stage is Stage.UNKNOWN
+    if outcome.kind is Kind.PERMANENT or unknown:
+        return codes.outcome(
+            Kind.CONFIGURATION, stage, "mailer cannot be opened", **_numbers(outcome)
+        )
+    if outcome.kind is Kind.AMBIGUOUS:
+        return codes.outcome(Kind.TRANSIENT, stage, "mailer not opened", **_numbers(outcome))
+    return replace(outcome, stage=stage)
+
+
+def _numbers(outcome: Outcome) -> dict[str, Any]:
+    return {"code": outcome.code, "enhanced": outcome.enhanced, "retry_after": outcome.retry_after}
 
 
 def classifier(path: str | None) -> Classify:
