@@ -10,6 +10,8 @@ from mailqueue.outcome.outcome import Kind, Outcome, Stage
 
 CREDENTIALS = frozenset({530, 534, 535, 538})  # RFC 4954 section 6
 
+_OF_PARAMETERS = frozenset({455, 500, 501, 502, 504, 555})
+
 _CODES = {
     421: "service not available",
     432: "not accepted now",
@@ -88,6 +90,19 @@ def read(stage: Stage, code: int, text: str | bytes = "") -> Outcome:
     if kind is Kind.CONFIGURATION and _GREETING_NAME.search(words):
         phrase = "host name of the sender refused"
     return outcome(kind, stage, phrase, code=code, enhanced=enhanced)
+
+
+def is_about_parameters(code: int, text: str | bytes = "") -> bool:
+    """Tell if a refusal of MAIL may be about what follows the address, not about the sender.
+
+    552 is so only where it does not say itself that the message is too big.
+    """
+    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    enhanced = enhanced_code(words)
+    if code == 552:
+        return enhanced is None
+    about = enhanced is None or enhanced[2:].startswith("5.")
+    return code in _OF_PARAMETERS and about and not _GREETING_NAME.search(words)
 
 
 def outcome(kind: Kind, stage: Stage, phrase: str, **details: Any) -> Outcome:

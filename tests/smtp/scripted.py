@@ -109,6 +109,7 @@ class Handler(socketserver.BaseRequestHandler):
         self.dialogue = Dialogue(self.server.connections)
         self.input = b""
         self.said = b""
+        self.chunks = b""
         self.stalled = self.must_reset = False
 
     def handle(self) -> None:
@@ -129,8 +130,18 @@ class Handler(socketserver.BaseRequestHandler):
             lines = ["250-scripted", *(f"250-{each}" for each in self.server.extensions)]
             return self.say("\r\n".join([*lines, "250 HELP"]).encode())
         if verb == "BDAT":
+            # One who refuses BDAT reads what follows as commands.
+            if (scripted := self.server.script("BDAT", argument, self.dialogue.number)) is not None:
+                return self.say(scripted)
             content = self.exactly(int(argument.split()[0]))
-            going_on = content is not None and self.message("DOT", content)
+            if content is None:
+                return False
+            self.chunks += content
+            if "LAST" not in argument:
+                taken = b"250 2.0.0 taken" if self.dialogue.recipients else b"503 RCPT first"
+                return self.say(taken)
+            content, self.chunks = self.chunks, b""
+            going_on = self.message("DOT", content)
             self.must_reset = not self.said.startswith(b"2")  # as RFC 3030 section 2 allows
             return going_on
         if verb == "MAIL" and (self.dialogue.sender is not None or self.must_reset):
@@ -183,7 +194,7 @@ class Handler(socketserver.BaseRequestHandler):
             self.dialogue.recipients.append(address.strip("<>"))
         elif verb == "RSET":
             self.dialogue.clear()
-            self.must_reset = False
+            self.chunks, self.must_reset = b"", False
 
     def say(self, text: bytes) -> bool:
         self.stalled = self.stalled or text == STALL
