@@ -80,7 +80,7 @@ class Batch:
                     client = self.mailer.ready()
                     offered = client.offered
             except Exception as error:  # noqa: BLE001 (an outcome, and the same for all)
-                self._fail(error)
+                self._fail(error, classify(error, [""])[""])
                 break
             fresh = client.count == 0
             ended = self._send(client, offered, 0 if failures else self.mailer.window)

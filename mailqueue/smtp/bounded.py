@@ -62,8 +62,10 @@ class Bounded(_SMTP):
             if self.sock is None:
                 raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
             reply = self._heard().wait(self.sock.gettimeout())
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, OSError) and not isinstance(error, smtplib.SMTPException):
+                raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed") from error
             raise
         return reply.code, reply.text
 

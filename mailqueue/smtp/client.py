@@ -5,6 +5,7 @@ import smtplib
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -51,6 +52,7 @@ class Client(Bounded, Authentication):
         """What the server offers, after its EHLO."""
         try:
             self.ehlo_or_helo_if_needed()
+            self._heard().expect_nothing()
         except BaseException:
             self.close()
             raise
@@ -103,12 +105,18 @@ class Client(Bounded, Authentication):
         """Say QUIT where that can be said, and close."""
         try:
             if self.sock is not None and not self.inherited:
-                self.sock.settimeout(FAREWELL)
                 self.quit()
         except OSError:
             pass
         finally:
             self.close()
+
+    def quit(self) -> tuple[int, bytes]:
+        """Say QUIT, and do not wait long for an answer that nobody needs."""
+        if self.sock is not None:
+            with suppress(OSError):  # it is closed, by TLS that failed
+                self.sock.settimeout(FAREWELL)
+        return super().quit()
 
     def close(self) -> None:
         """Close the socket without a word."""

@@ -33,7 +33,7 @@ def render(message: EmailMessage, *, utf8: bool = False, eight_bit: bool = True)
 def downgraded(content: bytes) -> bytes:
     """Return the message in 7 bits, its parts in base64; as it is if that cannot be.
 
-    It cannot where a header is not ASCII, or a part is signed (RFC 1847 section 2.1).
+    It cannot where a part is signed (RFC 1847 section 2.1).
     """
     message = message_from_bytes(content, policy=policy.SMTP_7BIT)
     for part in message.walk():

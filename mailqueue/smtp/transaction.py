@@ -221,6 +221,8 @@ class Transaction:
             self.unwanted = bool(parameters)
             if self._optional:
                 return  # the same mail goes without them
+        elif self.unwanted and reply.code != 421:
+            return  # as there is no sender
         if reply.code != 421:
             names = [command.recipient] if command.recipient else self.open
             self._settle(names, command.stage, reply)
