@@ -26,6 +26,10 @@ from mailqueue.outcome.report import by_address, valid_outcomes
 
 # Put on what was raised before any message was named.
 _IN_OPENING = "_mailqueue_in_opening"
+# Put by a client of ours on what it raises after a whole message was written.
+_ANSWER_LOST = "_mailqueue_answer_lost"
+# These may come anywhere, and say nothing of the place where they came.
+_ANYWHERE = frozenset({"MemoryError", "RecursionError", "SoftTimeLimitExceeded"})
 _OPENING = frozenset({Stage.CONNECT, Stage.TLS, Stage.AUTH})
 
 
@@ -58,10 +62,20 @@ def opening() -> Iterator[None]:
     """Mark what is raised inside: the target was being made or opened, no message was named."""
     try:
         yield
-    except BaseException as error:
-        with suppress(Exception):  # one that takes no attribute
-            setattr(error, _IN_OPENING, True)
+    except Exception as error:
+        if not _ANYWHERE.intersection(kind.__name__ for kind in type(error).__mro__):
+            _mark(error, _IN_OPENING)
         raise
+
+
+def answer_lost(error: BaseException) -> None:
+    """Mark an error as one behind which a whole message was written, without its answer."""
+    _mark(error, _ANSWER_LOST)
+
+
+def _mark(error: BaseException, mark: str) -> None:
+    with suppress(Exception):  # one that takes no attribute
+        setattr(error, mark, True)
 
 
 def of_opening(outcome: Outcome) -> Outcome:
@@ -204,8 +218,14 @@ def _reply_lost(error: BaseException) -> bool:
     smtplib raises the same classes before and after the dot. Only the call it came from tells
     them apart: ``q``, the quoted message, is a local of ``SMTP.data``.
     """
+    if hasattr(error, _ANSWER_LOST):
+        return True
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    frames = [frame for frame in frames if frame.f_globals.get("__name__") == "smtplib"]
+    frames = [
+        frame
+        for frame in frames
+        if frame.f_globals.get("__name__") == "smtplib" or frame.f_code.co_name == "getreply"
+    ]
     for outer, inner in pairwise(frames):
         if (outer.f_code.co_name, inner.f_code.co_name) == ("data", "getreply"):
             return "q" in outer.f_locals

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from mailqueue.outcome.exceptions import answer_lost
 from mailqueue.outcome.outcome import Kind, Stage
 from mailqueue.smtp.authentication import Authentication
 from mailqueue.smtp.bounded import Bounded
@@ -144,6 +145,8 @@ class Client(Bounded, Authentication):
         if any(outcome.kind is Kind.SENT for outcome in transaction.outcomes.values()):
             return transaction.refused()
         if error := error or transaction.error():
+            if any(each.kind is Kind.AMBIGUOUS for each in transaction.outcomes.values()):
+                answer_lost(error)
             raise error
         return transaction.refused()
 

@@ -228,6 +228,12 @@ def test_http_in_opening(status: int, kind: Kind) -> None:
     assert (outcome.kind, outcome.stage, outcome.code) == (kind, Stage.CONNECT, status)
 
 
+@pytest.mark.parametrize("error", [SoftTimeLimitExceeded(), MemoryError(), RecursionError()])
+def test_what_may_come_anywhere_says_nothing_of_the_mailer(error: Exception) -> None:
+    outcome = in_opening(error)
+    assert (outcome.kind, outcome.stage) == (Kind.TRANSIENT, Stage.UNKNOWN)
+
+
 def test_same_error_outside_of_opening_is_the_message_s() -> None:
     assert classify(ValueError(), [JO])[JO].kind is Kind.PERMANENT
 
