@@ -1,7 +1,7 @@
 """Send mail over SMTP."""
 
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.core.mail import EmailMessage
@@ -26,6 +26,10 @@ class EmailBackend(SMTPConnection):
 
     reports_outcomes = True
 
+    # Asked just before the content of each message goes out, where ``deliver()`` is used: whoever
+    # says no gets the outcome "no longer to be sent" (transient, stage message) for it.
+    before_content: Callable[[EmailMessage], bool] | None = None
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.refused: list[Refused] = []
@@ -36,7 +40,7 @@ class EmailBackend(SMTPConnection):
         Failures are outcomes and raise nothing. What was not started when a connection was lost
         goes over a new one. The connection is closed afterwards unless ``open()`` was called.
         """
-        with self._lock:
+        with self._lock, self.deadline.call(self.longest(len(messages))):
             kept = self._kept_open
             try:
                 return [delivery.outcomes for delivery in Batch(self, messages).run()]
@@ -53,13 +57,13 @@ class EmailBackend(SMTPConnection):
         """
         if not email_messages:
             return 0
-        with self._lock:
+        messages = list(email_messages)  # it may be an iterator
+        with self._lock, self.deadline.call(self.longest(len(messages))):
             opened = self.open()
             if not self.connection or opened is None:
                 return 0
             self.refused = []
             try:
-                messages = list(email_messages)  # it may be an iterator
                 if len(messages) > 1 and isinstance(self.connection, Client):
                     return self._send_all(messages)
                 return sum(self._send(message) for message in messages)

@@ -13,7 +13,8 @@ from mailqueue.backends.base import BaseEmailBackend
 from mailqueue.mail.deprecation import warn_external_use
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.smtp import oauth
-from mailqueue.smtp.client import Client, client_class
+from mailqueue.smtp.client import FAREWELL, Client, client_class
+from mailqueue.smtp.deadline import Deadline
 from mailqueue.smtp.options import ConnectionOptions
 
 FINAL_TIMEOUT = 600.0  # RFC 5321 section 4.5.3.2.6
@@ -64,6 +65,8 @@ class SMTPConnection(BaseEmailBackend):
         super().__init__(**kwargs)
         self.window = self.connection_options.pipeline_window
         self.max_messages = self.connection_options.max_messages
+        self.lacking: set[str] = set()
+        self.deadline = Deadline(self.connection_options.deadline)
         self.host = host
         self.port = port
         self.username = username
@@ -128,12 +131,22 @@ class SMTPConnection(BaseEmailBackend):
             return context
         return ssl.create_default_context()
 
+    def longest(self, mails: int = 1) -> float:
+        """Return the seconds that one call with so many mails can take, whatever the server does.
+
+        It holds for ``deliver()``, ``send_messages()`` and, with one, for ``open()``; not for what
+        the operating system takes to look up the host.
+        """
+        final = self.connection_options.final_timeout or self.timeout
+        each = self.connection_options.deadline + (FINAL_TIMEOUT if final is None else final)
+        return max(mails, 1) * each + 2 * FAREWELL
+
     def open(self) -> bool | None:
         """Connect, unless connected; tell whether it was needed, or None if it failed silently.
 
         A connection that is old, closed or of the process before a fork is replaced.
         """
-        with self._lock:
+        with self._lock, self.deadline.call(self.longest()):
             self._kept_open = True
             return self._open()
 
@@ -200,6 +213,7 @@ class SMTPConnection(BaseEmailBackend):
         made: Any = self.connection_class
         if isinstance(made, type):  # a test may have put something else there
             made = client_class(made)
+            options["deadline"] = self.deadline
         connection: smtplib.SMTP = made(self.host, self.port, **options)
         if isinstance(connection, Client):
             patient = FINAL_TIMEOUT if self.timeout is None else None

@@ -37,6 +37,10 @@ _STATUSES = {  # anymail.message.ANYMAIL_STATUSES
 }
 
 
+# Seconds: who asks for a week would have the mail given up as too old, and its mailer stand still.
+LONGEST_WAIT = 3600.0
+
+
 def statuses(message: EmailMessage | None) -> dict[str, Outcome]:
     """Read what anymail noted on a message, per bare address; empty without anymail."""
     noted = getattr(getattr(message, "anymail_status", None), "recipients", None)
@@ -71,12 +75,12 @@ def read(error: BaseException) -> Outcome | None:
 
 
 def seconds(value: object) -> float | None:
-    """Read a wait in seconds; None for what is not one (a Retry-After may be a date)."""
+    """Read a wait in seconds, an hour at most; None for what is none (it may be a date)."""
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return min(number, LONGEST_WAIT) if math.isfinite(number) and number >= 0 else None
 
 
 def _http(status: int, headers: Mapping[str, Any]) -> Outcome:

@@ -10,9 +10,11 @@ from mailqueue.outcome.outcome import Kind, Outcome, Stage
 
 CREDENTIALS = frozenset({530, 534, 535, 538})  # RFC 4954 section 6
 
+_OF_PARAMETERS = frozenset({455, 500, 501, 502, 504, 555})
+
 _CODES = {
     421: "service not available",
-    432: "password transition needed",
+    432: "not accepted now",
     450: "mailbox unavailable",
     451: "error in processing",
     452: "insufficient storage",
@@ -45,16 +47,20 @@ _SUBJECTS = {  # RFC 3463 section 3, RFC 7505; more exact than the basic code
     "2.1": "mailbox disabled",
     "2.2": "mailbox full",
     "2.3": "message too big for the mailbox",
+    "3.2": "system accepts no mail now",
     "3.4": "message too big",
     "4.5": "system congestion",
     "5.3": "too many recipients",
     "6.7": "SMTPUTF8 needed",
     "7.1": "refused by policy",
     "7.8": "credentials refused",
+    "7.12": "password transition needed",
 }
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?!\S)")
-_RATE = re.compile(r"\brate\b|\bratelimit|throttl|too many", re.IGNORECASE)
+_RATE = re.compile(r"\brate\b|\bratelimit|throttl|too many|concurrent conn", re.IGNORECASE)
 _GREYLIST = re.compile(r"gr[ae]y-?list", re.IGNORECASE)
+# Our own name, which is the mailer's and no mail's. Postfix says it as late as at RCPT.
+_GREETING_NAME = re.compile(r"\b(?:helo|ehlo) command rejected\b", re.IGNORECASE)
 # There is no rule for the name that a server gives to a message: Postfix, Exim; SES and others.
 _MARKERS = ("queued as ", "queued as: ", " id=")
 _QUEUE_ID = re.compile(r"<?([\w.@+-]{1,100})")
@@ -81,7 +87,22 @@ def read(stage: Stage, code: int, text: str | bytes = "") -> Outcome:
     subject = enhanced.partition(".")[2] if enhanced else ""
     kind = _kind(stage, code, subject, words)
     phrase = _SUBJECTS.get(subject) or _CODES.get(code) or _phrase(code)
+    if kind is Kind.CONFIGURATION and _GREETING_NAME.search(words):
+        phrase = "host name of the sender refused"
     return outcome(kind, stage, phrase, code=code, enhanced=enhanced)
+
+
+def is_about_parameters(code: int, text: str | bytes = "") -> bool:
+    """Tell if a refusal of MAIL may be about what follows the address, not about the sender.
+
+    552 is so only where it does not say itself that the message is too big.
+    """
+    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    enhanced = enhanced_code(words)
+    if code == 552:
+        return enhanced is None
+    about = enhanced is None or enhanced[2:].startswith("5.")
+    return code in _OF_PARAMETERS and about and not _GREETING_NAME.search(words)
 
 
 def outcome(kind: Kind, stage: Stage, phrase: str, **details: Any) -> Outcome:
@@ -108,8 +129,10 @@ def queue_id(text: str) -> str | None:
 
 
 def _kind(stage: Stage, code: int, subject: str, text: str) -> Kind:
-    if code == 421:
+    if code == 421 or (code == 432 and subject == "3.2"):  # the latter is Office 365
         return Kind.RATE_LIMITED
+    if 400 <= code <= 599 and _GREETING_NAME.search(text):
+        return Kind.CONFIGURATION
     if 400 <= code <= 499:
         return _refused_for_now(stage, subject, text)
     if 500 <= code <= 599:

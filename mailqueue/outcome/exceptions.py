@@ -6,11 +6,13 @@ that does not verify is a ValueError too. No text of an exception is kept: it ma
 
 import smtplib
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from email.errors import MessageError
 from itertools import pairwise
 from traceback import walk_tb
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
@@ -21,6 +23,14 @@ from mailqueue.expectations import unexpected
 from mailqueue.outcome import apis, codes
 from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from mailqueue.outcome.report import by_address, valid_outcomes
+
+# Put on what was raised before any message was named.
+_IN_OPENING = "_mailqueue_in_opening"
+# Put by a client of ours on what it raises after a whole message was written.
+_ANSWER_LOST = "_mailqueue_answer_lost"
+# These may come anywhere, and say nothing of the place where they came.
+_ANYWHERE = frozenset({"MemoryError", "RecursionError", "SoftTimeLimitExceeded"})
+_OPENING = frozenset({Stage.CONNECT, Stage.TLS, Stage.AUTH})
 
 
 class Classify(Protocol):
@@ -34,12 +44,59 @@ class Classify(Protocol):
 def classify(
     error: BaseException, recipients: Sequence[str], message: EmailMessage | None = None
 ) -> dict[str, Outcome]:
-    """Say what an exception that a target raised means, for each recipient."""
+    """Say what an exception that a target raised means, for each recipient.
+
+    What was raised within ``opening()`` is no fault of any message, whatever it is.
+    """
+    if hasattr(error, _IN_OPENING):
+        return dict.fromkeys(recipients, of_opening(_outcome(error)))
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return _refused(error.recipients, recipients)
     if statuses := apis.refused(error, message):
         return by_address(statuses, recipients, _outcome(error))
     return dict.fromkeys(recipients, _outcome(error))
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """Mark what is raised inside: the target was being made or opened, no message was named."""
+    try:
+        yield
+    except Exception as error:
+        if not _ANYWHERE.intersection(kind.__name__ for kind in type(error).__mro__):
+            _mark(error, _IN_OPENING)
+        raise
+
+
+def answer_lost(error: BaseException) -> None:
+    """Mark an error as one behind which a whole message was written, without its answer."""
+    _mark(error, _ANSWER_LOST)
+
+
+def _mark(error: BaseException, mark: str) -> None:
+    with suppress(Exception):  # one that takes no attribute
+        setattr(error, mark, True)
+
+
+def of_opening(outcome: Outcome) -> Outcome:
+    """Say what a failure means when it happened before any message was named.
+
+    The password, the token and the relay are the mailer's: nothing here is permanent, counts as
+    an error of the mail, or may have delivered it.
+    """
+    stage = outcome.stage if outcome.stage in _OPENING else Stage.CONNECT
+    unknown = outcome.kind is Kind.TRANSIENT and outcome.stage is Stage.UNKNOWN
+    if outcome.kind is Kind.PERMANENT or unknown:
+        return codes.outcome(
+            Kind.CONFIGURATION, stage, "mailer cannot be opened", **_numbers(outcome)
+        )
+    if outcome.kind is Kind.AMBIGUOUS:
+        return codes.outcome(Kind.TRANSIENT, stage, "mailer not opened", **_numbers(outcome))
+    return replace(outcome, stage=stage)
+
+
+def _numbers(outcome: Outcome) -> dict[str, Any]:
+    return {"code": outcome.code, "enhanced": outcome.enhanced, "retry_after": outcome.retry_after}
 
 
 def classifier(path: str | None) -> Classify:
@@ -161,8 +218,14 @@ def _reply_lost(error: BaseException) -> bool:
     smtplib raises the same classes before and after the dot. Only the call it came from tells
     them apart: ``q``, the quoted message, is a local of ``SMTP.data``.
     """
+    if hasattr(error, _ANSWER_LOST):
+        return True
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    frames = [frame for frame in frames if frame.f_globals.get("__name__") == "smtplib"]
+    frames = [
+        frame
+        for frame in frames
+        if frame.f_globals.get("__name__") == "smtplib" or frame.f_code.co_name == "getreply"
+    ]
     for outer, inner in pairwise(frames):
         if (outer.f_code.co_name, inner.f_code.co_name) == ("data", "getreply"):
             return "q" in outer.f_locals

@@ -5,10 +5,14 @@ import smtplib
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mailqueue.outcome.outcome import Stage
+from mailqueue.outcome.exceptions import answer_lost
+from mailqueue.outcome.outcome import Kind, Stage
+from mailqueue.smtp.authentication import Authentication
+from mailqueue.smtp.bounded import Bounded
 from mailqueue.smtp.chunking import chunked
 from mailqueue.smtp.dialogue import Dialogue
 from mailqueue.smtp.pipelining import lockstep, pipelined
@@ -18,18 +22,12 @@ TIMEOUT = 60.0  # seconds for each step; smtplib's own default is for ever
 FAREWELL = 5.0  # seconds for the answer to QUIT, which nobody needs
 PROBE_AFTER = 10.0  # seconds without a command; relays hang up on the idle
 
-if TYPE_CHECKING:
-    _SMTP = smtplib.SMTP
-else:
-    _SMTP = object
-
 NOOP = Command(Stage.CONNECT, b"NOOP\r\n")
 
 
-class Client(_SMTP):
-    """Mixed into smtplib's classes, which connect and start TLS and AUTH."""
+class Client(Bounded, Authentication):
+    """Mixed into smtplib's classes, which connect and start TLS."""
 
-    sock: socket.socket | None
     esmtp_features: dict[str, str]
 
     final_timeout: float | None = None  # seconds for the answer to a message; None: as any other
@@ -45,7 +43,7 @@ class Client(_SMTP):
     def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
         if not isinstance(timeout, int | float) and socket.getdefaulttimeout() is None:
             timeout = TIMEOUT  # it was not given
-        sock: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        sock: socket.socket = super()._get_socket(host, port, timeout)
         # A message is more than one packet: its last part must not wait for the first one's ACK.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
@@ -55,6 +53,7 @@ class Client(_SMTP):
         """What the server offers, after its EHLO."""
         try:
             self.ehlo_or_helo_if_needed()
+            self._heard().expect_nothing()
         except BaseException:
             self.close()
             raise
@@ -72,10 +71,10 @@ class Client(_SMTP):
             return False
         if self.count >= max_messages or now - self.opened_at >= max_age:
             return False
-        if now - self.used_at < PROBE_AFTER:
-            return True
         try:
-            self._talk().ask(NOOP)
+            self._heard().expect_nothing(look=True)
+            if now - self.used_at >= PROBE_AFTER:
+                self._talk().ask(NOOP)
         except BaseException as error:
             self.close()
             if not isinstance(error, OSError):
@@ -107,12 +106,18 @@ class Client(_SMTP):
         """Say QUIT where that can be said, and close."""
         try:
             if self.sock is not None and not self.inherited:
-                self.sock.settimeout(FAREWELL)
                 self.quit()
         except OSError:
             pass
         finally:
             self.close()
+
+    def quit(self) -> tuple[int, bytes]:
+        """Say QUIT, and do not wait long for an answer that nobody needs."""
+        if self.sock is not None:
+            with suppress(OSError):  # it is closed, by TLS that failed
+                self.sock.settimeout(FAREWELL)
+        return super().quit()
 
     def close(self) -> None:
         """Close the socket without a word."""
@@ -129,12 +134,19 @@ class Client(_SMTP):
     ) -> dict[str, tuple[int, bytes]]:
         """Do what smtplib does, pipelined if that is offered; after any other error, be closed."""
         recipients = [to_addrs] if isinstance(to_addrs, str) else list(to_addrs)
-        if mail_options or rcpt_options or isinstance(msg, str) or not self.offered.pipelining:
+        if mail_options or rcpt_options or isinstance(msg, str):
             return self._sendmail(from_addr, recipients, msg, mail_options, rcpt_options)
         mail = Mail(from_addr, recipients, msg, eight_bit=not msg.isascii())
         transaction = Transaction(mail, self.offered)
-        error = self.run([transaction], window=1) or transaction.error()
-        if error is not None:
+        error = self.run([transaction], window=1)
+        if transaction.unwanted and error is None:  # once more, without what was refused
+            transaction = Transaction(mail, Extensions(pipelining=self.offered.pipelining))
+            error = self.run([transaction], window=1)
+        if any(outcome.kind is Kind.SENT for outcome in transaction.outcomes.values()):
+            return transaction.refused()
+        if error := error or transaction.error():
+            if any(each.kind is Kind.AMBIGUOUS for each in transaction.outcomes.values()):
+                answer_lost(error)
             raise error
         return transaction.refused()
 
@@ -160,9 +172,12 @@ class Client(_SMTP):
             pipelined(dialogue, transactions)
         else:
             chunked(dialogue, transactions, window=window)
+        dialogue.settle()
 
     def _counted(self, transactions: Iterable[Transaction]) -> Iterator[Transaction]:
-        for transaction in transactions:
+        for number, transaction in enumerate(transactions):
+            if number:
+                self.deadline.restart()
             self.count += 1
             yield transaction
 
@@ -171,8 +186,20 @@ class Client(_SMTP):
             raise smtplib.SMTPServerDisconnected("please run connect() first")
         if self._dialogue is None:
             final = self.sock.gettimeout() if self.final_timeout is None else self.final_timeout
-            self._dialogue = Dialogue(self.sock, final_timeout=final)
+            self._dialogue = Dialogue(
+                self.sock,
+                final_timeout=final,
+                incoming=self._heard(),
+                deadline=self.deadline,
+                hello=self._hello(),
+            )
         return self._dialogue
+
+    def _hello(self) -> Command | None:
+        """Return EHLO if its answer has several lines, as no other one that we wait for."""
+        if not self.does_esmtp or b"\n" not in (self.ehlo_resp or b""):
+            return None
+        return Command(Stage.UNKNOWN, f"EHLO {self.local_hostname}\r\n".encode())
 
 
 @cache

@@ -1,13 +1,14 @@
 """Commands out, answers in, and which answer belongs to which command."""
 
-import smtplib
 import socket
 import ssl
 from collections import deque
 from typing import NamedTuple
 
 from mailqueue.outcome.outcome import Stage
-from mailqueue.smtp.reply import OutOfStep, Replies, Reply
+from mailqueue.smtp.deadline import Deadline
+from mailqueue.smtp.incoming import Incoming
+from mailqueue.smtp.reply import Closing, Garbled, OutOfStep, Reply
 from mailqueue.smtp.transaction import Command, Transaction
 
 # Servers answer while we write. Were their answers never read meanwhile, both sides could come
@@ -16,9 +17,7 @@ MOST_UNANSWERED = 200
 # TLS records are of 16 KiB. Whether a message went out whole is known by the record.
 SLICE = 16384
 
-
-class Closing(smtplib.SMTPResponseException):
-    """The server answered 421: what it has not answered, it will not."""
+RSET = Command(Stage.UNKNOWN, b"RSET\r\n")
 
 
 class Expected(NamedTuple):
@@ -30,22 +29,42 @@ class Expected(NamedTuple):
 
 
 class Dialogue:
-    """The conversation on a connected socket, in the order in which it happens."""
+    """The conversation on a connected socket, in the order in which it happens.
 
-    def __init__(self, sock: socket.socket, *, final_timeout: float | None) -> None:
+    Answers have no names: they belong to commands by their number alone. `unsure` are the
+    transactions whose answers may yet turn out to be others'; see ``settle()``.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        final_timeout: float | None,
+        incoming: Incoming | None = None,
+        deadline: Deadline | None = None,
+        hello: Command | None = None,
+    ) -> None:
         self.awaited: deque[Expected] = deque()
+        self.unsure: list[Transaction] = []
         self.in_flight = 0  # messages written, or about to be, that have no answer
+        self.chunks = False  # BDAT was seen to work
         self._socket = sock
         self._slice = SLICE if isinstance(sock, ssl.SSLSocket) else SLICE * 16
         self._timeout = sock.gettimeout()
         self._final_timeout = final_timeout
-        self._replies = Replies()
+        self._deadline = deadline or Deadline()
+        self._incoming = incoming or Incoming(sock, self._deadline)
+        self._hello = hello  # EHLO, where its answer looks like no other one
+        self._last: Command | None = None
         self._unsent: list[bytes] = []
         self._said = 0
         self._written = 0
 
     def say(self, command: Command, transaction: Transaction | None = None) -> None:
         """Put a command with those that go out at the next flush()."""
+        if transaction is not None and transaction not in self.unsure[-1:]:
+            self.unsure.append(transaction)
+        self._last = command
         self._unsent.append(command.data)
         self._said += len(command.data)
         self.awaited.append(Expected(command, transaction, self._said))
@@ -66,6 +85,7 @@ class Dialogue:
         self._unsent.clear()
         while data:
             # Not sendall(): after a failure it does not tell how much had gone out.
+            self._socket.settimeout(self._deadline.bound(self._timeout))
             sent = self._socket.send(data[: self._slice])
             self._written += sent
             data = data[sent:]
@@ -73,12 +93,25 @@ class Dialogue:
     def hear(self, *, down_to: int = 0) -> None:
         """Wait for answers until so many commands are left without."""
         while len(self.awaited) > down_to:
-            self._hear_one(self._next(final=self.awaited[0].command.stage is Stage.ACCEPTED))
+            self._hear_one(self._incoming.take() or self._read())
+        if not self.awaited:
+            self._incoming.expect_nothing()
 
-    def hear_present(self) -> None:
-        """Take the answers that have come already."""
-        while self.awaited and (reply := self._replies.take()):
-            self._hear_one(reply)
+    def settle(self) -> None:
+        """Make sure that no answer is missing and none was too many; then outcomes are firm.
+
+        Behind the last message goes RSET, so that the answer to the message is not the last one.
+        Where all answers accept, their number is enough. Else EHLO asks for one that looks like
+        no other: a refusal too many would leave the answer to RSET for it.
+        """
+        if self.unsure and self._last is not RSET:
+            self.say(RSET)
+        self.flush()
+        self.hear()
+        if self._hello is not None and any(each.refuses for each in self.unsure):
+            self._ask_hello(self._hello)
+        self._incoming.expect_nothing(look=True)
+        self.unsure.clear()
 
     def end(self, error: BaseException) -> None:
         """Settle what can be, after the error that ended the connection.
@@ -88,39 +121,58 @@ class Dialogue:
         """
         if isinstance(error, Closing):
             return
-        if isinstance(error, TimeoutError | OutOfStep) and self.awaited:
-            interrupted = self.awaited[0].transaction
-            if interrupted is not None:
-                interrupted.doubt()
-        for command, transaction, end in self.awaited:
-            if command.stage is Stage.ACCEPTED and transaction and end <= self._written:
-                transaction.lose()
+        doubtful: list[Transaction] = []
+        if type(error) is OutOfStep or (isinstance(error, TimeoutError) and self._may_miss_one()):
+            doubtful = self.unsure
+        elif isinstance(error, TimeoutError | Garbled) and self.awaited:
+            doubtful = [each for each in self.unsure if each is self.awaited[0].transaction]
+            doubtful = [each for each in doubtful if each.pipelined]
+        for transaction in doubtful:
+            transaction.doubt()
+        for command, waiting, end in self.awaited:
+            if command.stage is Stage.ACCEPTED and waiting and end <= self._written:
+                waiting.lose()
 
-    def _next(self, *, final: bool) -> Reply:
-        if reply := self._replies.take():
-            return reply
-        if final and self._final_timeout != self._timeout:
-            self._socket.settimeout(self._final_timeout)
-            try:
-                return self._read()
-            finally:
-                self._socket.settimeout(self._timeout)
-        return self._read()
+    def _may_miss_one(self) -> bool:
+        """Tell if the answers heard may be one place off, now that the last ones do not come.
+
+        Not where each was waited for by itself, and not where 354 was still to come and nothing
+        was refused: it would have come in the place of another one.
+        """
+        if not any(each.pipelined for each in self.unsure):
+            return False
+        refused = any(each.refuses for each in self.unsure)
+        return refused or not any(each.command.data == b"DATA\r\n" for each in self.awaited)
 
     def _read(self) -> Reply:
-        reply = None
-        while reply is None:
-            data = self._socket.recv(65536)
-            if not data:
-                raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
-            self._replies.feed(data)
-            reply = self._replies.take()
-        return reply
+        if self.awaited and self.awaited[0].command.stage is Stage.ACCEPTED:
+            return self._incoming.wait(self._final_timeout, final=True)
+        return self._incoming.wait(self._timeout)
 
     def _hear_one(self, reply: Reply) -> None:
         command, transaction, _ = self.awaited.popleft()
-        self.in_flight -= command.stage is Stage.ACCEPTED
+        if command.stage is Stage.ACCEPTED:
+            self.in_flight -= 1
+            self._deadline.restart()
         if transaction is not None:
             transaction.hear(command, reply)
+        elif reply.code // 100 != 2 and reply.code != 421:
+            raise OutOfStep("expected the answer to RSET or NOOP, got another one")
+        if transaction is not None and reply.code == 354:
+            # Nothing else is answered so: all answers before it were in their places.
+            for each in self.unsure:
+                each.confirm()
+            self.unsure = [transaction]
         if reply.code == 421:
             raise Closing(reply.code, reply.text)
+
+    def _ask_hello(self, hello: Command) -> None:
+        self.say(hello)
+        self.flush()
+        reply = self._incoming.take() or self._read()
+        self.awaited.popleft()
+        if reply.code == 421:
+            raise Closing(reply.code, reply.text)
+        if reply.code // 100 == 2 and b"\n" not in reply.text:
+            raise OutOfStep("expected the answer to EHLO, got another one")
+        self._incoming.expect_nothing()

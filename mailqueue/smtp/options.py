@@ -16,14 +16,16 @@ class ConnectionOptions:
     ``pipeline_window``: messages written before the answer to the first must be there, where the
     server offers CHUNKING; 1: one at a time, 0: no pipelining at all. ``max_messages`` and
     ``max_age`` (seconds) bound the use of one connection. ``final_timeout``: seconds to wait for
-    the answer to a message, None for as long as for any other. ``oauth_token``: a function
-    without arguments, or the dotted path of one, that returns an access token for AUTH.
+    the answer to a message, None for as long as for any other. ``deadline``: seconds that a mail
+    may take up to its final dot, connecting included. ``oauth_token``: a function without
+    arguments, or the dotted path of one, that returns an access token for AUTH.
     """
 
     pipeline_window: int = 10
     max_messages: int = 100
     max_age: float = 300.0
     final_timeout: float | None = None
+    deadline: float = 240.0
     oauth_token: Callable[[], str] | str | None = None
 
     def __post_init__(self) -> None:
@@ -31,7 +33,7 @@ class ConnectionOptions:
             number = getattr(self, name)
             valid = is_whole(number) and number >= least
             expect(name, number, valid, f"a whole number from {least} on")
-        for name in ("max_age", "final_timeout"):
+        for name in ("max_age", "final_timeout", "deadline"):
             seconds = getattr(self, name)
             valid = is_number(seconds) and seconds >= 1
             optional = name == "final_timeout" and seconds is None

@@ -2,12 +2,8 @@
 
 from collections.abc import Iterable
 
-from mailqueue.outcome.outcome import Stage
-from mailqueue.smtp.dialogue import Dialogue
-from mailqueue.smtp.reply import Garbled, OutOfStep
-from mailqueue.smtp.transaction import Command, Transaction
-
-RSET = Command(Stage.UNKNOWN, b"RSET\r\n")
+from mailqueue.smtp.dialogue import RSET, Dialogue
+from mailqueue.smtp.transaction import Transaction
 
 
 def lockstep(dialogue: Dialogue, transactions: Iterable[Transaction]) -> None:
@@ -17,7 +13,7 @@ def lockstep(dialogue: Dialogue, transactions: Iterable[Transaction]) -> None:
             dialogue.ask(command, transaction)
             if not transaction.begun:
                 break
-        if transaction.accepted:
+        if transaction.accepted and transaction.ready():
             dialogue.ask(transaction.data(), transaction)
         if transaction.invited:
             dialogue.ask(transaction.content(), transaction)
@@ -30,25 +26,16 @@ def pipelined(dialogue: Dialogue, transactions: Iterable[Transaction]) -> None:
 
     The answer to DATA must be awaited, so one mail at most is out without an answer.
     """
-    before: Transaction | None = None
     for transaction in transactions:
+        if not transaction.ready():
+            continue
         transaction.pipelined = True
         for command in transaction.opening():
             dialogue.say(command, transaction)
         dialogue.say(transaction.data(), transaction)
         dialogue.flush()
-        try:
-            dialogue.hear()
-        except Garbled:
-            raise
-        except OutOfStep:
-            if before is not None:  # its answer was left out, maybe, and the next one taken for it
-                before.take_back()
-            raise
-        before = transaction if transaction.invited else None
+        dialogue.hear()
         if transaction.invited:
             dialogue.say(transaction.content(), transaction)
         elif transaction.begun:
             dialogue.say(RSET)
-    dialogue.flush()
-    dialogue.hear()

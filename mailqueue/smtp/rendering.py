@@ -1,6 +1,9 @@
 """A Django message as the bytes that SMTP carries."""
 
 import re
+from base64 import b64encode
+from email import message_from_bytes
+from textwrap import wrap
 
 from django.core.mail import EmailMessage
 
@@ -25,3 +28,22 @@ def render(message: EmailMessage, *, utf8: bool = False, eight_bit: bool = True)
         # A lone CR or LF ends a message for some servers and not for others: smuggling.
         content = _BARE.sub(b"\r\n", content)
     return content if content.endswith(b"\r\n") else content + b"\r\n"
+
+
+def downgraded(content: bytes) -> bytes:
+    """Return the message in 7 bits, its parts in base64; as it is if that cannot be.
+
+    It cannot where a part is signed (RFC 1847 section 2.1).
+    """
+    message = message_from_bytes(content, policy=policy.SMTP_7BIT)
+    for part in message.walk():
+        if part.get_content_type() == "multipart/signed":
+            return content
+        payload = None if part.is_multipart() else part.get_payload(decode=True)
+        if isinstance(payload, bytes) and not str(part.get_payload()).isascii():
+            del part["Content-Transfer-Encoding"]
+            part["Content-Transfer-Encoding"] = "base64"
+            lines = b64encode(payload).decode("ascii")
+            part.set_payload("\r\n".join(wrap(lines, 76)) + "\r\n")
+    rendered = message.as_bytes(policy=policy.SMTP_7BIT)
+    return rendered if rendered.isascii() else content

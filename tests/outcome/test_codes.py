@@ -23,6 +23,13 @@ T, P, R, C, A = (
         # in the order of SMTP_STAGES, then ACCEPTED
         (421, "4.3.2 going down", (R, R, R, R, R, R, R)),
         (432, "4.7.12 transition", (T, T, T, T, T, T, T)),
+        (432, "4.3.2 Concurrent connections limit exceeded. Visit https://aka.ms/x", (R,) * 7),
+        (432, "4.3.2", (R,) * 7),
+        (450, "4.7.0 concurrent connections: 20", (R,) * 7),
+        (504, "5.5.2 <box>: Helo command rejected: need fully-qualified hostname", (C,) * 7),
+        (550, "5.7.1 <box>: Helo command rejected: no", (C,) * 7),
+        (450, "4.7.1 <box>: Helo command rejected: Host not found", (C,) * 7),
+        (504, "5.5.4 parameter", (T, C, C, P, P, P, P)),
         (450, "4.2.1 busy", (T, T, T, T, T, T, T)),
         (451, "local error", (T, T, T, T, T, T, T)),
         (451, "4.7.1 Greylisted, rate is fine", (T, T, T, T, T, T, T)),
@@ -56,6 +63,11 @@ T, P, R, C, A = (
 def test_kind_of_reply_at_each_stage(code: int, text: str, kinds: tuple[Kind, ...]) -> None:
     stages = (*SMTP_STAGES, Stage.ACCEPTED)
     assert tuple(codes.read(stage, code, text).kind for stage in stages) == kinds
+
+
+def test_our_own_name_is_named_as_the_reason() -> None:
+    outcome = codes.read(Stage.RECIPIENT, 504, b"5.5.2 <box>: Helo command rejected: need")
+    assert outcome.reason == "host name of the sender refused (configuration)"
 
 
 def test_outcome_keeps_codes_and_writes_its_own_reason() -> None:

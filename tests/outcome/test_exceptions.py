@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 from mailqueue.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
 from mailqueue.mail.exceptions import InvalidMailer, MailerDoesNotExist
-from mailqueue.outcome.exceptions import classify
-from mailqueue.outcome.outcome import Kind, Stage
-from mailqueue.outcome.report import counted
+from mailqueue.outcome.exceptions import classifier, classify, opening
+from mailqueue.outcome.outcome import Kind, Outcome, Stage
+from mailqueue.outcome.report import checked, counted
 
 JO, ANN = "jo@example.test", "Ann <ann@example.test>"
 
@@ -147,9 +147,107 @@ def test_unknown_exception_is_named_by_its_type_only() -> None:
     assert classify(RuntimeError(JO), [JO])[JO].reason == "unknown error RuntimeError (transient)"
 
 
-@pytest.mark.parametrize(("value", "wait"), [("120", 120.0), ("Fri, 31 Dec", None), ("-1", None)])
+@pytest.mark.parametrize(
+    ("value", "wait"),
+    [
+        ("120", 120.0),
+        ("Fri, 31 Dec", None),
+        ("-1", None),
+        ("604800", 3600.0),
+        ("1" + "0" * 400, None),
+    ],
+)
 def test_retry_after_header(value: str, wait: float | None) -> None:
     assert classify(api_error(429, Retry_After=value), [JO])[JO].retry_after == wait
+
+
+def test_retry_after_of_a_week_is_an_hour() -> None:
+    """Obeyed, it made the mail "too old" at once and its mailer pause for a week."""
+    assert classify(TransientDeliveryError(retry_after=604800), [JO])[JO].retry_after == 3600
+    assert classify(TransientDeliveryError(retry_after=10**400), [JO])[JO].retry_after is None
+    told = Outcome(kind=Kind.RATE_LIMITED, stage=Stage.DATA, retry_after=604800.0)
+    assert checked({JO: told}, [JO])[0][JO].retry_after == 3600
+
+
+def in_opening(error: BaseException) -> Outcome:
+    with pytest.raises(type(error)) as raised, opening():
+        raise error
+    outcomes = classify(raised.value, [JO, ANN])
+    assert set(outcomes) == {JO, ANN}
+    return outcomes[JO]
+
+
+class OwnError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "stage"),
+    [
+        (ValueError(f"token of {JO} expired"), Kind.CONFIGURATION, Stage.CONNECT),
+        (KeyError("token"), Kind.CONFIGURATION, Stage.CONNECT),
+        (LookupError("unknown encoding"), Kind.CONFIGURATION, Stage.CONNECT),
+        (UnicodeEncodeError("ascii", "\u00e9", 0, 1, "no"), Kind.CONFIGURATION, Stage.CONNECT),
+        (OwnError(), Kind.CONFIGURATION, Stage.CONNECT),
+        (PermanentDeliveryError(code=550), Kind.CONFIGURATION, Stage.CONNECT),
+        (TransientDeliveryError(), Kind.TRANSIENT, Stage.CONNECT),
+        (DeliveryError(code=429, retry_after=5), Kind.RATE_LIMITED, Stage.CONNECT),
+        (json.JSONDecodeError("x", "", 0), Kind.TRANSIENT, Stage.CONNECT),
+        (TimeoutError(), Kind.TRANSIENT, Stage.CONNECT),
+        (ssl.SSLError(), Kind.TRANSIENT, Stage.TLS),
+        (smtplib.SMTPAuthenticationError(535, b"no"), Kind.CONFIGURATION, Stage.AUTH),
+        (smtplib.SMTPAuthenticationError(454, b"4.7.0 later"), Kind.TRANSIENT, Stage.AUTH),
+        (smtplib.SMTPAuthenticationError(421, b"4.3.2 bye"), Kind.RATE_LIMITED, Stage.AUTH),
+        (smtplib.SMTPSenderRefused(550, b"no", ""), Kind.CONFIGURATION, Stage.CONNECT),
+        (smtplib.SMTPRecipientsRefused({JO: (550, b"no")}), Kind.TRANSIENT, Stage.CONNECT),
+        (anymail.AnymailInvalidAddress(), Kind.CONFIGURATION, Stage.CONNECT),
+        (ImproperlyConfigured(), Kind.CONFIGURATION, Stage.CONNECT),
+    ],
+    ids=lambda value: f"{type(value).__name__}" if isinstance(value, Exception) else str(value),
+)
+def test_what_fails_in_opening_is_no_fault_of_a_message(
+    error: Exception, kind: Kind, stage: Stage
+) -> None:
+    outcome = in_opening(error)
+    assert (outcome.kind, outcome.stage) == (kind, stage)
+    assert "@" not in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, Kind.CONFIGURATION),
+        (401, Kind.CONFIGURATION),
+        (429, Kind.RATE_LIMITED),
+        (503, Kind.TRANSIENT),
+        (200, Kind.TRANSIENT),
+    ],
+)
+def test_http_in_opening(status: int, kind: Kind) -> None:
+    outcome = in_opening(api_error(status))
+    assert (outcome.kind, outcome.stage, outcome.code) == (kind, Stage.CONNECT, status)
+
+
+@pytest.mark.parametrize("error", [SoftTimeLimitExceeded(), MemoryError(), RecursionError()])
+def test_what_may_come_anywhere_says_nothing_of_the_mailer(error: Exception) -> None:
+    outcome = in_opening(error)
+    assert (outcome.kind, outcome.stage) == (Kind.TRANSIENT, Stage.UNKNOWN)
+
+
+def test_same_error_outside_of_opening_is_the_message_s() -> None:
+    assert classify(ValueError(), [JO])[JO].kind is Kind.PERMANENT
+
+
+def test_own_classifier_has_the_word_on_opening_too() -> None:
+    with pytest.raises(ValueError, match="x") as raised, opening():
+        raise ValueError("x")
+    assert classifier(None)(raised.value, [JO])[JO].kind is Kind.CONFIGURATION
+    first = classifier(f"{__name__}.quota")
+    assert first(raised.value, [JO])[JO].kind is Kind.RATE_LIMITED
+
+
+def quota(error: BaseException, recipients: list[str], message: object) -> dict[str, Outcome]:
+    return dict.fromkeys(recipients, Outcome(kind=Kind.RATE_LIMITED, stage=Stage.CONNECT))
 
 
 def test_retry_after_of_our_own_errors() -> None:

@@ -14,6 +14,7 @@ SILENCE = b"<silence>"  # no answer to this command, but to the next ones
 STALL = b"<stall>"  # no answer any more, the connection stays
 
 EVERYTHING = ("PIPELINING", "CHUNKING", "8BITMIME", "SMTPUTF8", "SIZE 1000000", "STARTTLS")
+NO_COMMAND = (b"500", b"501", b"502", b"503", b"504", b"555")
 DEFAULTS = {
     "greeting": b"220 scripted",
     "MAIL": b"250 2.1.0 ok",
@@ -52,6 +53,8 @@ class Dialogue:
 
 
 Script = Callable[[str, str, int], bytes | None]
+# (which answer of the first connection, counted from MAIL on; the answer) -> what goes out for it
+Tamper = Callable[[int, bytes], list[bytes]]
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -71,13 +74,17 @@ class Server(socketserver.ThreadingTCPServer):
         extensions: tuple[str, ...] = EVERYTHING,
         *,
         deaf: bool = False,
+        tamper: Tamper | None = None,
     ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.script = script or (lambda verb, argument, connection: None)
         self.extensions = extensions
         self.deaf = deaf
+        self.tamper = tamper
+        self.answers = 0
         self.taken: list[Taken] = []
         self.commands: list[str] = []
+        self.lines: list[str] = []  # the same as they came
         self.connections = 0
         self.sockets: list[socket.socket] = []
         self.port: int = self.server_address[1]
@@ -109,7 +116,8 @@ class Handler(socketserver.BaseRequestHandler):
         self.dialogue = Dialogue(self.server.connections)
         self.input = b""
         self.said = b""
-        self.stalled = self.must_reset = False
+        self.chunks = b""
+        self.stalled = self.must_reset = self.begun = False
 
     def handle(self) -> None:
         try:
@@ -124,13 +132,27 @@ class Handler(socketserver.BaseRequestHandler):
     def command(self, line: str) -> bool:
         verb, space, argument = line.partition(" ")
         verb = verb.upper()
+        self.server.lines.append(line)
         self.server.commands.append(f"{verb}{space}{argument}")
+        self.begun = self.begun or verb == "MAIL"
         if verb in ("EHLO", "HELO"):
             lines = ["250-scripted", *(f"250-{each}" for each in self.server.extensions)]
             return self.say("\r\n".join([*lines, "250 HELP"]).encode())
         if verb == "BDAT":
+            scripted = self.server.script("BDAT", argument, self.dialogue.number)
+            if scripted is not None and scripted[:3] in NO_COMMAND:
+                return self.say(scripted)  # and reads what follows as commands
             content = self.exactly(int(argument.split()[0]))
-            going_on = content is not None and self.message("DOT", content)
+            if content is None:
+                return False
+            if scripted is not None:
+                return self.say(scripted)
+            self.chunks += content
+            if "LAST" not in argument:
+                taken = b"250 2.0.0 taken" if self.dialogue.recipients else b"503 RCPT first"
+                return self.say(taken)
+            content, self.chunks = self.chunks, b""
+            going_on = self.message("DOT", content)
             self.must_reset = not self.said.startswith(b"2")  # as RFC 3030 section 2 allows
             return going_on
         if verb == "MAIL" and (self.dialogue.sender is not None or self.must_reset):
@@ -183,16 +205,24 @@ class Handler(socketserver.BaseRequestHandler):
             self.dialogue.recipients.append(address.strip("<>"))
         elif verb == "RSET":
             self.dialogue.clear()
-            self.must_reset = False
+            self.chunks, self.must_reset = b"", False
 
     def say(self, text: bytes) -> bool:
         self.stalled = self.stalled or text == STALL
         if self.stalled or text in (HANG_UP, KEEP_AND_HANG_UP, SILENCE):
             return text not in (HANG_UP, KEEP_AND_HANG_UP)
-        self.request.sendall(text + b"\r\n")
+        for data in self.tampered(text + b"\r\n"):
+            self.request.sendall(data)
         if self.server.deaf:
             self.input = b""
         return not text.startswith(b"421")
+
+    def tampered(self, data: bytes) -> list[bytes]:
+        first = self.dialogue.number == 1 and self.begun
+        if self.server.tamper is None or not first:
+            return [data]
+        self.server.answers += 1
+        return self.server.tamper(self.server.answers - 1, data)
 
     def line(self) -> str | None:
         while b"\r\n" not in self.input:

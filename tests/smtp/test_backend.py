@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from mailqueue.outcome.exceptions import classify
+from mailqueue.outcome.outcome import Kind
 from tests.smtp.mails import backend, mail, mails
 from tests.smtp.scripted import EVERYTHING, HANG_UP, Server
 
@@ -121,3 +123,16 @@ def test_plain_sendmail_of_the_connection() -> None:
         assert connection.noop()[0] == 250
     assert server.copies() == ["a@x.test"] * 3
     assert [one.parameters for one in server.taken][1:] == ["BODY=8BITMIME"] * 2
+
+
+@pytest.mark.parametrize("extensions", [(), ("PIPELINING",)])
+@pytest.mark.parametrize("answer", [HANG_UP, b"what?"])
+def test_error_after_the_whole_message_is_ambiguous(
+    extensions: tuple[str, ...], answer: bytes
+) -> None:
+    """So says classify() where a subclass has a ``send_messages()`` of its own."""
+    with Server(lambda verb, *_: answer if verb == "DOT" else None, extensions) as server:
+        target = backend(server.port)
+        with pytest.raises(smtplib.SMTPException) as raised:
+            target.send_messages(mails(1))
+    assert classify(raised.value, ["r0@example.test"])["r0@example.test"].kind is Kind.AMBIGUOUS

@@ -279,6 +279,9 @@ class Socket:
     def gettimeout(self) -> float:
         return 1.0
 
+    def settimeout(self, seconds: float) -> None:
+        pass
+
     def send(self, data: memoryview) -> int:
         if not self.takes:
             raise ConnectionResetError
@@ -331,7 +334,7 @@ def test_big_mail_waits_for_its_recipients() -> None:
     with Server(lambda verb, *_: b"550 no" if verb == "RCPT" else None) as server:
         backend(server.port).deliver([mail("jo@x.test", body=big), mail("ann@x.test")])
     verbs = [line.split()[0] for line in server.commands]
-    assert verbs[1:6] == ["RSET", "MAIL", "RCPT", "DATA", "RSET"]
+    assert verbs[1:5] == ["MAIL", "RCPT", "DATA", "RSET"]
     with Server() as server:
         outcomes = backend(server.port).deliver(
             [mail("a@x.test"), mail("b@x.test", body=big), mail("c@x.test")]

@@ -111,9 +111,10 @@ def test_421_at_once_limits_all(way: str) -> None:
 def test_421_in_the_middle_of_a_message(way: str) -> None:
     with Server(at("RCPT", "r1@", b"421 4.3.2 bye"), WAYS[way]) as server:
         outcomes = backend(server.port).deliver(mails(4))
-    expected = [SENT, "rate_limited recipient", SENT, SENT]
+    expected = [SENT, *["rate_limited recipient"] * 3]
     assert told(outcomes) == [{f"r{index}": kind} for index, kind in enumerate(expected)]
-    assert server.copies() == ["r0@example.test", "r2@example.test", "r3@example.test"]
+    assert server.copies() == ["r0@example.test"]
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize("extensions", [("PIPELINING",), ("PIPELINING", "CHUNKING")])
@@ -172,8 +173,7 @@ def test_answer_that_is_left_out() -> None:
     with Server(script) as server:
         outcomes = backend(server.port, timeout=0.3).deliver(mails(6))
     kinds = [each.kind for one in outcomes for each in one.values()]
-    assert kinds[:2] == [Kind.SENT, Kind.AMBIGUOUS]
-    assert set(kinds) <= {Kind.SENT, Kind.AMBIGUOUS}
+    assert set(kinds) == {Kind.AMBIGUOUS}  # of the window, also the first: who knows where it fell
     assert max(Counter(server.copies()).values()) == 1
 
 
