@@ -18,6 +18,8 @@ from mailqueue import compat
 from mailqueue.backends import console, dummy, locmem, queue, smtp
 from mailqueue.backends.using import Entries, fault, named, reached
 from mailqueue.broker.queues import is_redis
+from mailqueue.delivery.times import lease_fault
+from mailqueue.lanes import lanes
 from mailqueue.ledger.selection import APP, is_installed
 from mailqueue.mail import InvalidMailer, mailers
 from mailqueue.mail.handler import DEFAULT_MAILER_ALIAS, backend_class
@@ -117,6 +119,24 @@ def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         )
         for alias, config in used.items()
         if _is(alias, config, DEVELOPMENT)
+    ]
+
+
+@register(TAG)
+def check_times(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Find leases that end while a mail may still be on its way."""
+    try:
+        known = lanes()
+    except InvalidMailer:  # told by `check_options`
+        return []
+    return [
+        Error(
+            f"MAILERS[{alias!r}]: {fault}.",
+            hint="Another worker would send the mail again, while the first one still does.",
+            id="mailqueue.E005",
+        )
+        for alias, lane in known.items()
+        if (fault := lease_fault(lane))
     ]
 
 

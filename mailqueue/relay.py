@@ -5,14 +5,18 @@ may run at once. It asks one indexed question a lane and reads no mail.
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mailqueue.lanes import Lane, lanes
-from mailqueue.ledger.clock import limit_statements
+from mailqueue.ledger.clock import limited
 from mailqueue.log import logger
 
-INTERVAL = 5.0  # seconds; what nobody rang for waits half of that on average
-PURGE_SIZE = 500  # rows that are deleted at once
+if TYPE_CHECKING:
+    from mailqueue.ledger.database import DatabaseLedger
 
+INTERVAL = 5.0  # seconds; what nobody rang for waits half of that on average
+PATIENCE = 30.0  # seconds for the database to answer one question
+PURGE_SIZE = 500  # rows that are deleted at once
 
 # Mailers with mail that waits and that this process does not know; each is told once.
 strangers_told: set[str] = set()
@@ -24,36 +28,35 @@ def relay() -> list[str]:
     Raises what the database raises.
     """
     known = lanes()
+    if not known:
+        return []
     due: dict[str, Lane] = {}
-    for lane in known.values():
-        if lane.options.queue not in due and lane.kept().is_due():
-            due[lane.options.queue] = lane
-    tell_strangers(known)
+    with limited(any_ledger(known).database, PATIENCE):
+        for lane in known.values():
+            if lane.options.queue not in due and lane.kept().is_due():
+                due[lane.options.queue] = lane
+        tell_strangers(known)
     return [queue for queue, lane in due.items() if lane.ring()]
 
 
 def purge() -> int:
     """Delete one small batch of mails that were kept long enough; return how many."""
     known = lanes()
-    return one_of(known).kept().purge(limit=PURGE_SIZE) if known else 0
-
-
-def limit(seconds: float) -> None:
-    """Bound what this thread may wait for an answer of the database."""
-    if known := lanes():
-        limit_statements(one_of(known).kept().database, seconds)
+    if not known:
+        return 0
+    ledger = any_ledger(known)
+    with limited(ledger.database, PATIENCE):
+        return ledger.purge(limit=PURGE_SIZE)
 
 
 def tell_strangers(known: Mapping[str, Lane]) -> None:
     """Tell of mail that waits for a mailer which this process does not have."""
-    if not known:
-        return
-    for mailer in one_of(known).kept().strangers(list(known)):
+    for mailer in any_ledger(known).strangers(list(known)):
         if mailer not in strangers_told:
             strangers_told.add(mailer)
             logger.error("Mail of mailer %r waits: MAILERS here has no such queue mailer.", mailer)
 
 
-def one_of(known: Mapping[str, Lane]) -> Lane:
-    """Return any lane: the table is one, whoever asks for it."""
-    return next(iter(known.values()))
+def any_ledger(known: Mapping[str, Lane]) -> "DatabaseLedger":
+    """Return the ledger of any lane: the table is one, whoever asks for it."""
+    return next(iter(known.values())).kept()

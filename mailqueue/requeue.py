@@ -1,6 +1,5 @@
 """Queue dead letters anew, as if they were never tried; none is lost if that is interrupted."""
 
-import dataclasses
 import json
 import time
 
@@ -11,7 +10,7 @@ from mailqueue.lanes import Lane, lane_of, lanes, queue_names
 from mailqueue.ledger.selection import is_installed
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.options import QueueOptions
-from mailqueue.wire.envelope import Envelope, unpack
+from mailqueue.wire.envelope import fresh, unpack
 from mailqueue.wire.signature import worker_keys
 
 BATCH = 500  # rows of the ledger that are changed at once
@@ -40,7 +39,9 @@ def again(letter: DeadLetter, *, everything: bool) -> bool:
         return False
     try:
         opened = [unpack(text, worker_keys()) for text in texts_of(letter.content)]
-        found = [(lane_of(envelope.mailer), fresh(envelope)) for envelope in opened]
+        found = [
+            (lane_of(envelope.mailer), fresh(envelope, now=time.time())) for envelope in opened
+        ]
     except (DecodeError, InvalidMailer):
         return False
     if any(lane.ledger and lane.ledger.known([envelope.id]) for lane, envelope in found):
@@ -62,13 +63,6 @@ def texts_of(content: str) -> list[str]:
         return [content]
     valid = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
     return texts if valid else [content]
-
-
-def fresh(envelope: Envelope) -> Envelope:
-    """Return the envelope as if it were queued now."""
-    return dataclasses.replace(
-        envelope, attempts=0, resent=False, due_at=None, queued_at=time.time()
-    )
 
 
 def requeue_kept(lane: Lane) -> int:

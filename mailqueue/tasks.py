@@ -12,17 +12,18 @@ from mailqueue.bootsteps.queues import Queues
 from mailqueue.bootsteps.relay import Relay
 from mailqueue.bootsteps.screen import Screen
 from mailqueue.broker import eager
-from mailqueue.broker.bell import ring
 from mailqueue.broker.message import NO_LIMIT, TASK, queue_of_ring
 from mailqueue.broker.publish import publisher
 from mailqueue.broker.queues import prepare_worker
 from mailqueue.delivery.connections import connections
 from mailqueue.delivery.follow_up import bury_whole
 from mailqueue.delivery.process import process
+from mailqueue.delivery.times import lease_fault
 from mailqueue.delivery.work import work
 from mailqueue.errors import LedgerError, PublishError
-from mailqueue.lanes import queue_names
+from mailqueue.lanes import lanes, queue_names
 from mailqueue.log import floods, logger
+from mailqueue.mail import InvalidMailer
 from mailqueue.options import QueueOptions
 
 
@@ -66,10 +67,12 @@ def deliver(self: Task[[str], None], argument: str) -> None:
 def answer(queue: str) -> None:
     """Work on what is due; a ring that fails is none too few, for the timer rings again."""
     try:
-        if work(queue, stopping=lambda: bool(state.should_stop or state.should_terminate)):
-            ring(queue)
+        if left := work(queue, stopping=lambda: bool(state.should_stop or state.should_terminate)):
+            left.ring()
     except LedgerError as error:
         logger.error("The ledger cannot be asked: %s.", error)
+    except Exception as error:  # noqa: BLE001 (a ring is no mail: it must not become a dead letter)
+        logger.error("A ring was not answered: %s.", type(error).__name__)
 
 
 @signals.celeryd_init.connect
@@ -81,6 +84,9 @@ def add_queues(instance: Any, **kwargs: Any) -> None:
     """
     try:
         names = queue_names()
+        for alias, lane in lanes().items():
+            if fault := lease_fault(lane):
+                raise InvalidMailer(fault, alias=alias)
     except ImproperlyConfigured as error:
         raise SystemExit(f"mailqueue: {error}") from None
     prepare_worker(instance.app, names)

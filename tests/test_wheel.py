@@ -30,7 +30,10 @@ NEEDED = {
     "tests/wire/samples/v1/plain.txt",
     "worker/settings.py",
 }
-SETTINGS = 'SECRET_KEY = "only for tests"\nINSTALLED_APPS = ["mailqueue"]\n'
+SETTINGS = (
+    'SECRET_KEY = "only for tests"\nINSTALLED_APPS = ["mailqueue"]\n'
+    'CELERY_BROKER_URL = "redis://localhost/0"\n'
+)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from django.db import connections
 
 from mailqueue.ledger.selection import is_installed
 from mailqueue.log import logger
-from mailqueue.relay import INTERVAL, limit, purge, relay
+from mailqueue.relay import INTERVAL, purge, relay
 
 PATIENCE = 60.0  # seconds until a round that hangs is left alone and another one is begun
 
@@ -59,7 +59,6 @@ class Relay(bootsteps.StartStopStep):
 def run() -> None:
     """Run one round; never raises."""
     try:
-        limit(PATIENCE / 2)
         relay()
         purge()
     except Exception as error:  # noqa: BLE001 (a relay that stops is worse than any of its errors)

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 # Redis gives a task to a second worker after this time, also while the first one works on it. A
-# batch (10 mails, with a ledger 100) takes seconds, unless the mail server stalls at mail after
-# mail; without a ledger the mails of such a batch go out twice.
+# batch of ten mails takes seconds, unless the mail server stalls at mail after mail; without the
+# ledger the mails of such a batch go out twice.
 VISIBILITY_TIMEOUT = 1800
 
 

@@ -15,7 +15,7 @@ from mailqueue.errors import PublishError
 from mailqueue.log import logger
 
 # Seconds in which a process does not try a broker that did not take its last ring.
-SILENCE = 30.0
+SILENCE = 10.0
 
 
 class Bell:
@@ -23,7 +23,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._silent_until = 0.0
+        self._silent_until = float("-inf")
 
     def ring(self, queue: str, priority: int | None) -> bool:
         """Publish a ring for a queue; tell whether the broker took it."""
@@ -42,7 +42,7 @@ class Bell:
                 text = error if isinstance(error, PublishError) else type(error).__name__
                 logger.warning("%s Kept mail waits for a worker's timer.", text)
             return False
-        self._silent_until = 0.0
+        self._silent_until = float("-inf")
         return True
 
 
@@ -54,10 +54,11 @@ def ring(queue: str, priority: int | None = None) -> bool:
     return _bell.ring(queue, priority)
 
 
-def _forget() -> None:
+def forget() -> None:
+    """Begin anew, as a process does that has rung for nothing yet."""
     global _bell
     _bell = Bell()
 
 
 # A forked child must not inherit a lock that somebody holds.
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=forget)

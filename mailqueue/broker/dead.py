@@ -60,7 +60,7 @@ def park(letter: DeadLetter, publisher: Publisher, *, queue: str) -> None:
     )
 
 
-def peek(publisher: Publisher, *, queue: str, limit: int = 1000) -> Iterator[DeadLetter]:
+def peek(publisher: Publisher, *, queue: str, limit: int | None = 1000) -> Iterator[DeadLetter]:
     """Yield the dead letters of a mail queue and leave them there."""
     for _, letter in itertools.islice(each(publisher, queue), limit):
         yield letter

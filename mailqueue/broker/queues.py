@@ -23,9 +23,9 @@ def is_redis() -> bool:
     """Tell whether Redis, or Valkey, carries the mail of this process; False without a broker."""
     try:
         app = carrier()
-    except ImproperlyConfigured:
+        return bool(app.connection_for_write().transport.driver_type == "redis")
+    except (ImproperlyConfigured, KeyError, ImportError, ValueError):  # told when it is used
         return False
-    return app.connection_for_write().transport.driver_type == "redis"
 
 
 def mail_queue(name: str, *, quorum: bool) -> Queue:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mailqueue.mail import mailers
+from mailqueue.outcome.marks import opening
 
 # A relay hangs up on an idle client sooner or later (Postfix: after 300 s).
 MAX_IDLE = 60.0
@@ -51,6 +52,11 @@ class Connections(threading.local):
 
     @staticmethod
     def open(alias: str) -> Any:
+        with opening():
+            return Connections._open(alias)
+
+    @staticmethod
+    def _open(alias: str) -> Any:
         target = mailers[alias]
         # Opening is optional in Django's contract: a backend may offer send_messages() alone.
         if hasattr(target, "open"):

@@ -14,6 +14,7 @@ from mailqueue.delivery.target import attempt
 from mailqueue.errors import DecodeError, TransientDeliveryError
 from mailqueue.lanes import Lane
 from mailqueue.log import logger
+from mailqueue.outcome.outcome import Kind, Outcomes
 from mailqueue.outcome.settlement import Settlement, given_up, postponed, settle
 from mailqueue.wire.envelope import Envelope
 
@@ -27,13 +28,14 @@ def deliver(
     envelopes: Sequence[Envelope],
     lane: Lane,
     *,
-    may_go: Callable[[], bool] = lambda: True,
+    may_go: Callable[[float], bool] = lambda seconds: True,
     clock: Callable[[], float] = time.time,
     random: Callable[[], float] = random.random,
 ) -> Iterator[Settlement]:
     """Try each mail once, as far as the state of the target allows; yield a settlement for each.
 
-    `may_go` is asked before each goes, and so is its ``expires_at``.
+    Before each goes its ``expires_at`` is asked, and `may_go` with the seconds that it may take.
+    One that may not is settled as not tried.
     """
     mails: list[Mail] = []
     for each in rebuilt(envelopes, lane, clock()):
@@ -44,17 +46,43 @@ def deliver(
     breaker = breakers[lane.options.using]
     while mails and (allowed := breaker.allowance(clock())) != 0:
         now, mails = mails[:allowed], mails[allowed or len(mails) :]
+        late: set[int] = set()
 
-        def ready(index: int, now: Sequence[Mail] = now) -> bool:
-            return may_go() and not is_expired(now[index][0], clock())
+        def ready(
+            index: int, seconds: float, now: Sequence[Mail] = now, late: set[int] = late
+        ) -> bool:
+            goes = may_go(seconds) and not is_expired(now[index][0], clock())
+            if not goes:
+                late.add(index)
+            return goes
 
         outcomes_of_each = attempt(lane, [message for _, message in now], may_go=ready)
-        for (envelope, _), outcomes in zip(now, outcomes_of_each, strict=True):
+        for index, outcomes in enumerate(outcomes_of_each):
+            envelope = now[index][0]
+            if index in late:
+                expired = is_expired(envelope, clock())
+                yield given_up(envelope, "expired") if expired else postponed(envelope, clock())
+                continue
             if cause := breaker.note(outcomes.values(), clock()):
                 logger.error("Mailer %r pauses: %s.", lane.options.using, cause.reason)
-            yield settle(envelope, outcomes, policy=lane.options.retry, now=clock(), random=random)
+            yield settled(envelope, outcomes, lane, now=clock(), random=random)
     for envelope, _ in mails:
         yield waiting(envelope, lane, breaker.paused_until, clock())
+
+
+def settled(
+    envelope: Envelope,
+    outcomes: Outcomes,
+    lane: Lane,
+    *,
+    now: float,
+    random: Callable[[], float],
+) -> Settlement:
+    """Settle one mail; a defect of ours there may not cost what is known of the others."""
+    try:
+        return settle(envelope, outcomes, policy=lane.options.retry, now=now, random=random)
+    except Exception as error:  # noqa: BLE001
+        return given_up(envelope, f"internal error: {type(error).__name__}", Kind.AMBIGUOUS)
 
 
 def rebuilt(envelopes: Sequence[Envelope], lane: Lane, now: float) -> Iterator[Mail | Settlement]:

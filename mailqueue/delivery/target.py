@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from django.core.mail import EmailMessage
 
@@ -12,6 +13,7 @@ from mailqueue.outcome.outcome import LATE, Outcome, Outcomes, is_mailers
 from mailqueue.outcome.report import checked, counted, reports_outcomes
 
 Mail = tuple[EmailMessage, list[str]]  # with its recipients
+MayGo = Callable[[int, float], bool]  # the number of a message, the seconds it may take
 
 # What was said of the reports of targets, (mailer, fault): once is enough for each process.
 faults_told: set[tuple[str, str]] = set()
@@ -21,11 +23,12 @@ def attempt(
     lane: Lane,
     messages: Sequence[EmailMessage],
     *,
-    may_go: Callable[[int], bool] = lambda index: True,
+    may_go: MayGo = lambda index, seconds: True,
 ) -> Iterator[Outcomes]:
     """Hand the messages to the target; yield what became of each, per recipient.
 
-    `may_go` is asked with the number of a message, as late as the target allows.
+    `may_go` is asked as late as the target allows, with the number of a message and the seconds
+    that it may take from then on, 0 where the target does not know.
     """
     # Asked before: a target may change the messages that it is given.
     mails = [(message, message.recipients()) for message in messages]
@@ -35,6 +38,7 @@ def attempt(
         with connections.use(lane.options.using) as target:
             reporting = reports_outcomes(target)
             if reporting:
+                ask_before_content(target, messages, may_go)
                 for outcomes in reports(target.deliver(messages), limit=len(messages) + 1):
                     reported.append(outcomes)  # one by one: what was told before an error counts
     except Exception as raised:  # noqa: BLE001 (classify knows them all; unknown ones are retried)
@@ -43,6 +47,19 @@ def attempt(
         yield from completed(lane, mails, reported, error)
     else:
         yield from attempt_singly(lane, mails, may_go)
+
+
+def ask_before_content(target: Any, messages: Sequence[EmailMessage], may_go: MayGo) -> None:
+    """Let a target ask `may_go` just before the content of a message goes, if it can do that."""
+    if not hasattr(target, "before_content"):
+        return
+    numbers = {id(message): index for index, message in enumerate(messages)}
+    target.before_content = lambda message: may_go(numbers[id(message)], longest(target))
+
+
+def longest(target: Any) -> float:
+    """Return the seconds that a target says one message can take; 0 if it says nothing."""
+    return float(target.longest()) if hasattr(target, "longest") else 0.0
 
 
 def reports(told: object, *, limit: int) -> Iterable[object]:
@@ -75,15 +92,13 @@ def tell_fault(using: str, fault: str) -> None:
         logger.error("The target of mailer %r reports wrongly: %s.", using, fault)
 
 
-def attempt_singly(
-    lane: Lane, mails: Sequence[Mail], may_go: Callable[[int], bool]
-) -> Iterator[Outcomes]:
+def attempt_singly(lane: Lane, mails: Sequence[Mail], may_go: MayGo) -> Iterator[Outcomes]:
     """Hand one message after the other to a target that offers `send_messages()` alone."""
     failed: Outcome | None = None
     for index, (message, recipients) in enumerate(mails):
         if failed is not None:
             outcomes: Outcomes = dict.fromkeys(recipients, failed)
-        elif not may_go(index):
+        elif not may_go(index, 0.0):
             outcomes = dict.fromkeys(recipients, LATE)
         else:
             outcomes = attempt_one(lane, message, recipients)

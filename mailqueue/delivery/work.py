@@ -4,8 +4,10 @@ In hand is what is claimed, and what is claimed is about to be handed to the tar
 leaves at most one window of which nobody knows.
 """
 
+import functools
 import itertools
 import time
+import traceback
 from collections.abc import Callable, Sequence
 
 from django.db import close_old_connections
@@ -15,13 +17,14 @@ from mailqueue.delivery.follow_up import announce
 from mailqueue.errors import LedgerError
 from mailqueue.lanes import Lane, lanes_on
 from mailqueue.ledger.claims import Claim
-from mailqueue.ledger.selection import is_installed
+from mailqueue.ledger.selection import APP, is_installed
 from mailqueue.log import logger
 from mailqueue.outcome.outcome import Kind
 from mailqueue.outcome.settlement import Dead, Settlement, given_up
 
 # Seconds of work after which other tasks of the worker have their turn.
 TURN = 0.25
+FULL = 2  # windows of a turn, all full, that show a list which others may share
 
 # Seconds between two tries to note an outcome; the last one repeats until the lease is over. What
 # was sent and is not noted is sent again, so there is nothing better to do meanwhile.
@@ -30,19 +33,23 @@ PAUSES = (0.1, 1.0, 5.0, 10.0)
 Result = tuple[Claim, Settlement]
 
 
-def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> bool:
-    """Deliver what is due in the lanes of a queue, for one turn; tell whether mail may be left.
+def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> Lane | None:
+    """Deliver what is due in the lanes of a queue, for one turn.
 
     Lanes have a window each in turn, so that a list on one of them hardly delays the others. The
-    first window that is full rings for one more worker. Raises `LedgerError`.
+    second window that is full rings for one more worker. Returns a lane that may have more, or
+    None. Raises `LedgerError`.
     """
-    lanes = lanes_on(queue) if is_installed() else []  # what is kept stays so at any level
+    if not is_installed():
+        tell_no_ledger()
+        return None
+    lanes = lanes_on(queue)  # what is kept stays so at any level
     ends = time.monotonic() + TURN
     finished: tuple[Lane, list[Result]] | None = None
-    idle, rung = 0, False
+    idle, full = 0, 0
     for lane in itertools.cycle(lanes):
         if idle == len(lanes):
-            return False
+            return None
         limit, outlived = allowance(lane)
         claims = note_and_claim(finished, lane, limit, outlived=outlived)
         finished = None
@@ -50,13 +57,21 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> bool:
             idle += 1
             continue
         idle = 0
-        if not rung and len(claims) == lane.options.batch_size > 1:
-            rung = lane.ring()
+        full += len(claims) == lane.options.batch_size
+        if full == FULL:
+            lane.ring()
+            full += 1  # once in a turn
         finished = lane, deliver_claims(claims, lane)
         if time.monotonic() >= ends or stopping():
             note_and_claim(finished)
-            return True
-    return False
+            return lane
+    return None
+
+
+@functools.cache
+def tell_no_ledger() -> None:
+    """Say once that this worker cannot do what it is asked for."""
+    logger.error("Mail that is kept is due, and this worker has no ledger: %r is missing.", APP)
 
 
 def allowance(lane: Lane) -> tuple[int, bool]:
@@ -69,7 +84,13 @@ def allowance(lane: Lane) -> tuple[int, bool]:
 
 def deliver_claims(claims: Sequence[Claim], lane: Lane) -> list[Result]:
     """Return what became of each claim; on the way out of the process, note what is known."""
-    over = time.monotonic() + lane.options.lease
+    begun = time.monotonic()
+
+    def may_go(seconds: float) -> bool:
+        # A lease that is too short for any mail is told at the start; some must go all the same.
+        seconds = min(seconds, 0.9 * lane.options.lease)
+        return time.monotonic() + seconds < begun + lane.options.lease
+
     results: list[Result] = [
         (claim, given_up(claim.envelope, claim.doomed, Kind.AMBIGUOUS))
         for claim in claims
@@ -78,10 +99,15 @@ def deliver_claims(claims: Sequence[Claim], lane: Lane) -> list[Result]:
     of = {claim.envelope.id: claim for claim in claims if not claim.doomed}
     envelopes = [claim.envelope for claim in of.values()]
     try:
-        for settlement in deliver(envelopes, lane, may_go=lambda: time.monotonic() < over):
+        for settlement in deliver(envelopes, lane, may_go=may_go):
             results.append((of.pop(settlement.envelope.id), settlement))
-    except BaseException:
+    except BaseException as error:
         leave(results, list(of.values()), lane)
+        if isinstance(error, Exception):
+            # Neither its text nor its traceback's: both may quote a mail.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            kind = type(error).__name__
+            logger.error("A window failed: %s (%s:%s).", kind, place.name, place.lineno)
         raise
     return results
 
@@ -124,6 +150,7 @@ def note_and_claim(
                 raise
             close_old_connections()
             time.sleep(next(pauses))
+            lane = None  # what cannot be claimed must not keep this from being noted
         except Exception as error:
             if lane is None:
                 raise

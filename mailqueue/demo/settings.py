@@ -28,7 +28,7 @@ MAILERS = {
             "queue": os.environ["MAILQUEUE_DEMO_QUEUE"],
             # Seconds instead of minutes: the greylisting of this server ends at once.
             "retry": {"schedule": [1, 2, 4]},
-            "lease": 10,
+            "lease": 20,
             # One mail in hand: what a killed worker leaves in doubt.
             "batch_size": 1,
         },
@@ -38,7 +38,8 @@ MAILERS = {
         "OPTIONS": {
             "host": "127.0.0.1",
             "port": int(os.environ["MAILQUEUE_DEMO_PORT"]),
-            "timeout": 5,
+            "timeout": 4,
+            "deadline": 5,
         },
     },
 }

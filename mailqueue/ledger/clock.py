@@ -1,9 +1,11 @@
 """The clock of the database, so that workers' clocks need not agree."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.conf import settings
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import DateTimeField, Expression, FloatField, Func, Value
 
 TEMPLATES = {
@@ -37,19 +39,22 @@ class Clock(Func):
         return super().as_sql(compiler, connection, template=template, **extra)
 
 
-def limit_statements(alias: str, seconds: float) -> None:
-    """Let a database end what this thread asks it for longer than that.
+@contextmanager
+def limited(alias: str, seconds: float) -> Iterator[None]:
+    """Let a database end what is asked inside for longer than that, where it can.
 
-    PostgreSQL and MariaDB end it; MySQL ends what reads, SQLite has a timeout of its own for locks.
+    PostgreSQL does for this transaction alone, so that nothing is left on a connection which others
+    share; MariaDB and MySQL (what reads) for the connection. SQLite has a timeout for locks.
     """
     connection = connections[alias]
-    if connection.vendor == "postgresql":
-        statement = f"SET statement_timeout = {int(seconds * 1000)}"
-    elif connection.vendor == "mysql" and connection.mysql_is_mariadb:  # type: ignore[attr-defined]
-        statement = f"SET max_statement_time = {seconds:.0f}"
-    elif connection.vendor == "mysql":
-        statement = f"SET max_execution_time = {int(seconds * 1000)}"
-    else:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
+    statements = {
+        "postgresql": f"SET LOCAL statement_timeout = {int(seconds * 1000)}",
+        "mysql": f"SET max_execution_time = {int(seconds * 1000)}",
+        "mariadb": f"SET max_statement_time = {seconds:.0f}",
+    }
+    kind = "mariadb" if getattr(connection, "mysql_is_mariadb", False) else connection.vendor
+    with transaction.atomic(using=alias) if kind == "postgresql" else nullcontext():
+        if kind in statements:
+            with connection.cursor() as cursor:
+                cursor.execute(statements[kind])
+        yield

@@ -3,7 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from mailqueue.errors import DecodeError
 from mailqueue.ledger.claims import Claim, asking, doom
 from mailqueue.ledger.clock import Clock
 from mailqueue.ledger.models import UNFINISHED, Entry, State
-from mailqueue.ledger.taking import Candidate, take
+from mailqueue.ledger.taking import take, window
 from mailqueue.ledger.transitions import (
     after,
     apart,
@@ -28,11 +28,10 @@ from mailqueue.ledger.transitions import (
 from mailqueue.log import logger
 from mailqueue.options import QueueOptions
 from mailqueue.outcome.settlement import Dead, Settlement
-from mailqueue.wire.envelope import Envelope, pack, unpack
+from mailqueue.wire.envelope import Envelope, fresh, pack, unpack
 from mailqueue.wire.signature import Keys, worker_keys
 
 INSERT_SIZE = 4 * 2**20  # of payload in one INSERT; MariaDB takes 16 MiB unless told otherwise
-WINDOW_SIZE = 8 * 2**20  # of payload in one claim: a window is in the memory of a worker
 UNREADABLE_PAUSE = 600.0  # seconds until a row that this worker could not open is due again
 
 
@@ -137,11 +136,21 @@ class DatabaseLedger:
         return self.entries.filter(state=State.DEAD)
 
     def requeue(self, ids: Sequence[str]) -> int:
-        """Queue dead letters anew, as if never tried; return how many there were."""
-        fresh: dict[str, Any] = {"attempts": 0, "handed": 0, "finished_at": None}
-        fresh["purge_at"] = None
-        again = {"due_at": Clock(), "give_up_at": Clock(self.options.retry.max_age)}
-        return self.dead().filter(pk__in=ids).update(state=State.QUEUED, **again, **fresh)
+        """Queue dead letters anew, as if never tried; return how many there were.
+
+        They are young again, and do not expire: somebody wants them to be sent.
+        """
+        number = 0
+        for row in self.dead().filter(pk__in=ids):
+            changes: dict[str, Any] = {"attempts": 0, "handed": 0, "finished_at": None}
+            changes |= {"state": State.QUEUED, "due_at": Clock(), "purge_at": None}
+            changes["give_up_at"] = Clock(self.options.retry.max_age)
+            with suppress(DecodeError):  # it will wait for a worker that can open it
+                renewed = fresh(unpack(row.payload, worker_keys()), now=time.time())
+                changes["payload"] = pack(renewed, self.keys)
+                changes["size"] = len(changes["payload"])
+            number += self.dead().filter(pk=row.pk).update(**changes)
+        return number
 
     def oldest(self) -> datetime | None:
         """Return when the oldest mail was queued whose content may still be needed."""
@@ -165,7 +174,7 @@ class DatabaseLedger:
         handed = row.handed - 1
         try:
             envelope = unpack(row.payload, worker_keys())
-            if envelope.id != row.pk:
+            if (envelope.id, envelope.mailer) != (row.pk, row.mailer):
                 raise DecodeError("the payload belongs to another mail")
         except DecodeError as error:
             self._sending([row.pk], row.fence).update(
@@ -178,14 +187,10 @@ class DatabaseLedger:
             )
             return None
         most = self.options.retry.max_ambiguous
-        queued_at = envelope.queued_at
-        if row.give_up_at is not None:  # one that was queued anew is young again
-            queued_at = max(queued_at, row.give_up_at.timestamp() - self.options.retry.max_age)
         return Claim(
             envelope=dataclasses.replace(
                 envelope,
                 attempts=row.attempts,
-                queued_at=queued_at,
                 due_at=None,
                 resent=0 < handed >= most,
             ),
@@ -228,20 +233,3 @@ class DatabaseLedger:
 
     def _unfinished(self, ids: Collection[str]) -> QuerySet[Entry]:
         return self.entries.filter(pk__in=ids, state__in=UNFINISHED)
-
-
-def window(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-    """Choose what a worker takes at once: not too much for its memory.
-
-    What may have killed its last worker does not take others along.
-    """
-    if candidates and candidates[0].handed:
-        return candidates[:1]
-    chosen: list[Candidate] = []
-    room = WINDOW_SIZE
-    for each in candidates:
-        if each.handed or (chosen and each.size > room):
-            break
-        chosen.append(each)
-        room -= each.size
-    return chosen

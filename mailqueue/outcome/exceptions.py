@@ -6,8 +6,7 @@ that does not verify is a ValueError too. No text of an exception is kept: it ma
 
 import smtplib
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from email.errors import MessageError
 from itertools import pairwise
@@ -21,15 +20,10 @@ from django.utils.module_loading import import_string
 from mailqueue.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
 from mailqueue.expectations import unexpected
 from mailqueue.outcome import apis, codes
+from mailqueue.outcome.marks import ANSWER_LOST, IN_OPENING
 from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from mailqueue.outcome.report import by_address, valid_outcomes
 
-# Put on what was raised before any message was named.
-_IN_OPENING = "_mailqueue_in_opening"
-# Put by a client of ours on what it raises after a whole message was written.
-_ANSWER_LOST = "_mailqueue_answer_lost"
-# These may come anywhere, and say nothing of the place where they came.
-_ANYWHERE = frozenset({"MemoryError", "RecursionError", "SoftTimeLimitExceeded"})
 _OPENING = frozenset({Stage.CONNECT, Stage.TLS, Stage.AUTH})
 
 
@@ -48,34 +42,13 @@ def classify(
 
     What was raised within ``opening()`` is no fault of any message, whatever it is.
     """
-    if hasattr(error, _IN_OPENING):
+    if hasattr(error, IN_OPENING):
         return dict.fromkeys(recipients, of_opening(_outcome(error)))
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return _refused(error.recipients, recipients)
     if statuses := apis.refused(error, message):
         return by_address(statuses, recipients, _outcome(error))
     return dict.fromkeys(recipients, _outcome(error))
-
-
-@contextmanager
-def opening() -> Iterator[None]:
-    """Mark what is raised inside: the target was being made or opened, no message was named."""
-    try:
-        yield
-    except Exception as error:
-        if not _ANYWHERE.intersection(kind.__name__ for kind in type(error).__mro__):
-            _mark(error, _IN_OPENING)
-        raise
-
-
-def answer_lost(error: BaseException) -> None:
-    """Mark an error as one behind which a whole message was written, without its answer."""
-    _mark(error, _ANSWER_LOST)
-
-
-def _mark(error: BaseException, mark: str) -> None:
-    with suppress(Exception):  # one that takes no attribute
-        setattr(error, mark, True)
 
 
 def of_opening(outcome: Outcome) -> Outcome:
@@ -126,12 +99,22 @@ def classifier(path: str | None) -> Classify:
     return classify_first
 
 
+def _in_transaction(error: BaseException) -> bool:
+    """Tell whether smtplib was about one message: then a lost connection may be its doing."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    return any(
+        frame.f_globals.get("__name__") == "smtplib" and frame.f_code.co_name == "sendmail"
+        for frame in frames
+    )
+
+
 def _outcome(error: BaseException) -> Outcome:
     if _reply_lost(error):
         return codes.outcome(Kind.AMBIGUOUS, Stage.ACCEPTED, "answer to the message lost")
     for reader in _READERS:
         if outcome := reader(error):
-            return outcome
+            about_one = outcome.stage is Stage.CONNECT and _in_transaction(error)
+            return replace(outcome, stage=Stage.DATA) if about_one else outcome
     # The name of the class is all that can be told without its text.
     return codes.outcome(Kind.TRANSIENT, Stage.UNKNOWN, f"unknown error {type(error).__name__}")
 
@@ -218,7 +201,7 @@ def _reply_lost(error: BaseException) -> bool:
     smtplib raises the same classes before and after the dot. Only the call it came from tells
     them apart: ``q``, the quoted message, is a local of ``SMTP.data``.
     """
-    if hasattr(error, _ANSWER_LOST):
+    if hasattr(error, ANSWER_LOST):
         return True
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     frames = [

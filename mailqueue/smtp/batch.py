@@ -10,7 +10,8 @@ from django.core.mail import EmailMessage
 from django.utils.encoding import punycode
 
 from mailqueue.outcome import codes
-from mailqueue.outcome.exceptions import classify, opening
+from mailqueue.outcome.exceptions import classify
+from mailqueue.outcome.marks import opening
 from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from mailqueue.smtp.client import Client
 from mailqueue.smtp.extensions import OPTIONAL, Extensions
@@ -19,6 +20,7 @@ from mailqueue.smtp.reply import Closing, OutOfStep
 from mailqueue.smtp.transaction import Mail, Transaction
 
 WATCHED = 64  # transactions, of those behind, that may get their answers while others are made
+LOST = codes.outcome(Kind.TRANSIENT, Stage.DATA, "connection lost while sending")
 STALE = smtplib.SMTPException("The message is no longer to be sent.")
 
 
@@ -108,7 +110,8 @@ class Batch:
     def _lost(self, error: OSError, failures: int) -> None:
         """Decide who goes on after a connection that brought nothing."""
         if failures == 2:  # twice, and without pipelining: it may be this message
-            self._fail(error, only=1)
+            hung_up = isinstance(error, smtplib.SMTPServerDisconnected | ConnectionError)
+            self._fail(error, LOST if hung_up else None, only=1)
         elif failures > 2:
             self._fail(error)
 

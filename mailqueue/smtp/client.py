@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from mailqueue.outcome.exceptions import answer_lost
+from mailqueue.outcome.marks import answer_lost
 from mailqueue.outcome.outcome import Kind, Stage
 from mailqueue.smtp.authentication import Authentication
 from mailqueue.smtp.bounded import Bounded

@@ -50,6 +50,13 @@ class Envelope:
         return f"<Envelope {self.id} mailer={self.mailer!r} attempts={self.attempts}>"
 
 
+def fresh(envelope: Envelope, *, now: float) -> Envelope:
+    """Return the envelope as if it were queued now and never tried; it does not expire."""
+    return dataclasses.replace(
+        envelope, attempts=0, resent=False, due_at=None, expires_at=None, queued_at=now
+    )
+
+
 def pack(envelope: Envelope, keys: Keys, *, limit: int = LIMIT) -> str:
     """Return the envelope as ASCII text that only a holder of the keys could have written.
 

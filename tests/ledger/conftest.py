@@ -8,6 +8,7 @@ from celery import Celery
 from django.db import connections
 from django.test import override_settings
 
+from mailqueue.broker import bell
 from mailqueue.delivery.deliver import breakers
 from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Entry
@@ -19,11 +20,13 @@ from tests.services import queue_on
 
 
 @pytest.fixture(autouse=True)
-def fresh_breakers() -> Iterator[None]:
-    """Forget which mailers pause: a process learns it for itself, and a test is a process."""
+def fresh_process() -> Iterator[None]:
+    """Forget which mailers pause and that a broker was away: a test is a process of its own."""
     breakers.clear()
+    bell.forget()
     yield
     breakers.clear()
+    bell.forget()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from django.test import override_settings
 from django.utils.timezone import now
 
 from mailqueue import signals, tasks
-from mailqueue.broker.bell import _forget
+from mailqueue.broker.bell import forget
 from mailqueue.broker.publish import publisher_of
 from mailqueue.control import cancel
 from mailqueue.delivery import deliver as deliver_module
@@ -187,7 +187,7 @@ def test_a_broker_that_is_away_is_no_error_and_is_told_once(project, celery_app,
     celery_app.set_current()
     assert [name for name, _ in heard] == ["queued"] * 3
     assert caplog.text.count("Kept mail waits for a worker's timer") == 1
-    _forget()
+    forget()
     assert relay() == [project.queue]
     project.work()
     assert states() == [State.SENT] * 3
@@ -458,8 +458,7 @@ def test_a_defect_in_the_next_claim_does_not_undo_what_was_sent(project, monkeyp
     project.send()
     [ring] = project.take()
     monkeypatch.setattr(DatabaseLedger, "claim", broken)
-    with pytest.raises(RuntimeError):
-        tasks.deliver(ring)
+    tasks.deliver(ring)
     assert states() == [State.SENT]
 
 

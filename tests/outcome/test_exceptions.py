@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from mailqueue.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
 from mailqueue.mail.exceptions import InvalidMailer, MailerDoesNotExist
-from mailqueue.outcome.exceptions import classifier, classify, opening
+from mailqueue.outcome.exceptions import classifier, classify
+from mailqueue.outcome.marks import opening
 from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from mailqueue.outcome.report import checked, counted
 

@@ -97,6 +97,6 @@ def needed_since(lane: Lane) -> datetime | None:
     since = [found - MARGIN] if found else []
     # Accepted at most this long before it died: `send_at` may be as far away as `max_age`.
     life = timedelta(seconds=2 * lane.options.retry.max_age) + MARGIN
-    for letter in peek(publisher(), queue=lane.options.queue):
+    for letter in peek(publisher(), queue=lane.options.queue, limit=None):
         since.append(datetime.fromtimestamp(max(letter.died_at - life.total_seconds(), 0), UTC))
     return min(since, default=None)
