@@ -34,7 +34,20 @@ class Classify(Protocol):
 def classify(
     error: BaseException, recipients: Sequence[str], message: EmailMessage | None = None
 ) -> dict[str, Outcome]:
-    """Say what an exception that a target raised means, for each recipient."""
+    """Say what an exception that a target raised means, for each recipient.
+
+    Whatever is in the exception, it is said in outcomes that a ledger can hold.
+    """
+    try:
+        outcomes = _classified(error, recipients, message)
+    except Exception:  # noqa: BLE001 (an error with odd parts: a code that is a text)
+        outcomes = dict.fromkeys(recipients, _unknown(error))
+    return valid_outcomes(outcomes, recipients)
+
+
+def _classified(
+    error: BaseException, recipients: Sequence[str], message: EmailMessage | None
+) -> dict[str, Outcome]:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return _refused(error.recipients, recipients)
     if statuses := apis.refused(error, message):
@@ -75,6 +88,10 @@ def _outcome(error: BaseException) -> Outcome:
     for reader in _READERS:
         if outcome := reader(error):
             return outcome
+    return _unknown(error)
+
+
+def _unknown(error: BaseException) -> Outcome:
     # The name of the class is all that can be told without its text.
     return codes.outcome(Kind.TRANSIENT, Stage.UNKNOWN, f"unknown error {type(error).__name__}")
 
