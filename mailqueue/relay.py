@@ -8,10 +8,11 @@ import logging
 from collections.abc import Mapping
 
 from mailqueue.lanes import Lane, lanes
-from mailqueue.ledger.clock import limit_statements
+from mailqueue.ledger.clock import leave_pool, limited
 
 INTERVAL = 5.0  # seconds; what nobody rang for waits half of that on average
 PURGE_SIZE = 500  # rows that are deleted at once
+PATIENCE = 30.0  # seconds that the database has for each answer
 
 logger = logging.getLogger("mailqueue")
 
@@ -25,30 +26,35 @@ def relay() -> list[str]:
     Raises what the database raises.
     """
     known = lanes()
+    if not known:
+        return []
     due: dict[str, Lane] = {}
-    for lane in known.values():
-        if lane.options.queue not in due and lane.kept().is_due():
-            due[lane.options.queue] = lane
-    tell_strangers(known)
+    with limited(one_of(known).kept().database, PATIENCE):
+        for lane in known.values():
+            if lane.options.queue not in due and lane.kept().is_due():
+                due[lane.options.queue] = lane
+        tell_strangers(known)
     return [queue for queue, lane in due.items() if lane.ring()]
 
 
 def purge() -> int:
     """Delete one small batch of mails that were kept long enough; return how many."""
     known = lanes()
-    return one_of(known).kept().purge(limit=PURGE_SIZE) if known else 0
+    if not known:
+        return 0
+    ledger = one_of(known).kept()
+    with limited(ledger.database, PATIENCE):
+        return ledger.purge(limit=PURGE_SIZE)
 
 
-def limit(seconds: float) -> None:
-    """Bound what this thread may wait for an answer of the database."""
+def prepare() -> None:
+    """Make the connection to the database this thread's own."""
     if known := lanes():
-        limit_statements(one_of(known).kept().database, seconds)
+        leave_pool(one_of(known).kept().database)
 
 
 def tell_strangers(known: Mapping[str, Lane]) -> None:
     """Tell of mail that waits for a mailer which this process does not have."""
-    if not known:
-        return
     for mailer in one_of(known).kept().strangers(list(known)):
         if mailer not in strangers_told:
             strangers_told.add(mailer)

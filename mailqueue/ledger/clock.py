@@ -1,9 +1,11 @@
 """The clock of the database, so that workers' clocks need not agree."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import DateTimeField, Expression, FloatField, Func, Value
 
 TEMPLATES = {
@@ -37,19 +39,36 @@ class Clock(Func):
         return super().as_sql(compiler, connection, template=template, **extra)
 
 
-def limit_statements(alias: str, seconds: float) -> None:
-    """Let a database end what this thread asks it for longer than that.
+@contextmanager
+def limited(alias: str, seconds: float) -> Iterator[None]:
+    """Let a database end what it is asked inside, statement by statement, after so many seconds.
 
     PostgreSQL and MariaDB end it; MySQL ends what reads, SQLite has a timeout of its own for locks.
+    On PostgreSQL it is one transaction: a limit of the session would stay behind in a pool, or in
+    PgBouncer, and end what others ask.
     """
     connection = connections[alias]
     if connection.vendor == "postgresql":
-        statement = f"SET statement_timeout = {int(seconds * 1000)}"
-    elif connection.vendor == "mysql" and connection.mysql_is_mariadb:  # type: ignore[attr-defined]
-        statement = f"SET max_statement_time = {seconds:.0f}"
-    elif connection.vendor == "mysql":
-        statement = f"SET max_execution_time = {int(seconds * 1000)}"
-    else:
+        with transaction.atomic(using=alias), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+            yield
         return
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
+    if connection.vendor == "mysql":
+        maria = connection.mysql_is_mariadb  # type: ignore[attr-defined]
+        limit = f"max_statement_time = {seconds:.0f}" if maria else ""
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET {limit or f'max_execution_time = {int(seconds * 1000)}'}")
+    yield
+
+
+def leave_pool(alias: str) -> None:
+    """Give this thread a connection that comes from no pool, where the project has one.
+
+    A child that is forked would close the sockets of its parent's pool.
+    """
+    connection = connections.create_connection(alias)
+    options = connection.settings_dict["OPTIONS"]
+    if options.get("pool"):
+        unpooled = {name: options[name] for name in options if name != "pool"}
+        connection.settings_dict = {**connection.settings_dict, "OPTIONS": unpooled}
+        connections[alias] = connection
