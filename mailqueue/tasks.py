@@ -28,6 +28,10 @@ from mailqueue.options import QueueOptions
 # What RabbitMQ's native delays put before the name of a queue.
 DELAY = re.compile(r"(?:[01]\.){28}")
 
+# Seconds; a project's own limits are for its tasks. Each attempt has an end by the timeouts of its
+# target, and a limit in the midst of it charges mails for a relay that is silent.
+TIME_LIMIT = 6 * 3600
+
 logger = logging.getLogger("mailqueue")
 
 
@@ -39,6 +43,8 @@ logger = logging.getLogger("mailqueue")
     acks_on_failure_or_timeout=False,
     ignore_result=True,
     store_errors_even_if_ignored=False,
+    time_limit=TIME_LIMIT,
+    soft_time_limit=TIME_LIMIT - 60,
 )
 def deliver(self: Task[[str], None], argument: str) -> None:
     """Deliver a batch, the JSON array of packed envelopes, or answer a ring of the ledger.

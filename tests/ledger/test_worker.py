@@ -1,11 +1,14 @@
 """From send() to the SMTP server and into the ledger, with a worker's work done in the test."""
 
 import logging
+import smtplib
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 from celery import Celery
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connections, transaction
 from django.test import override_settings
 from django.utils.timezone import now
@@ -451,3 +454,29 @@ def test_the_ledger_needs_its_app(settings):
     settings.MAILERS = mailers_for(1, ledger="database")
     with pytest.raises(InvalidMailer, match="in INSTALLED_APPS"):
         _ = mailers.default
+
+
+class Nonsense(BaseEmailBackend):
+    """A target whose server answers with what is no SMTP."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+
+    def send_messages(self, messages):
+        raise smtplib.SMTPDataError(-1, b"\0")
+
+
+def test_an_odd_outcome_is_noted_like_any_other(project):
+    """What the table would refuse would be tried for a whole lease, and the window sent again."""
+    setting = project.mailers(lease=2)
+    setting["smtp"] = {"BACKEND": f"{__name__}.Nonsense"}
+    with override_settings(MAILERS=setting):
+        project.send(message(), message("b@example.test"))
+        project.work()
+    assert states() == [State.DEFERRED] * 2
+
+
+def test_a_projects_time_limits_are_not_for_mail():
+    """One in the midst of an attempt would charge mails for a relay that is silent."""
+    assert tasks.deliver.soft_time_limit > 3600
+    assert tasks.deliver.time_limit > tasks.deliver.soft_time_limit
