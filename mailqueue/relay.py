@@ -34,7 +34,7 @@ def relay() -> list[str]:
             if lane.options.queue not in due and lane.kept().is_due():
                 due[lane.options.queue] = lane
         tell_strangers(known)
-    return [queue for queue, lane in due.items() if lane.ring()]
+    return [queue for queue, lane in due.items() if lane.ring(unless_some=True)]
 
 
 def purge() -> int:

@@ -17,6 +17,9 @@ from mailqueue.errors import PublishError
 SILENCE = 30.0
 KEY = "ring"
 
+# Messages on a queue that nobody has taken yet, beside which one more ring brings no mail sooner.
+SOME = 20
+
 logger = logging.getLogger("mailqueue")
 
 
@@ -27,11 +30,13 @@ class Bell:
         self._lock = threading.Lock()
         self._silent_until = 0.0
 
-    def ring(self, queue: str, priority: int | None) -> bool:
+    def ring(self, queue: str, priority: int | None, *, unless_some: bool) -> bool:
         """Publish a ring for a queue; tell whether the broker took it."""
         if time.monotonic() < self._silent_until:
             return False
         try:
+            if unless_some and publisher().waiting(queue) >= SOME:
+                return False
             publisher().task(ring_text(queue), queue=queue, priority=priority, countdown=0)
         except PublishError as error:
             with self._lock:
@@ -59,9 +64,9 @@ def queue_of_ring(data: object) -> str | None:
 _bell = Bell()
 
 
-def ring(queue: str, priority: int | None = None) -> bool:
-    """Ring for a queue; tell whether the broker took it."""
-    return _bell.ring(queue, priority)
+def ring(queue: str, priority: int | None = None, *, unless_some: bool = False) -> bool:
+    """Ring for a queue, `unless_some` messages wait there already; tell whether it was taken."""
+    return _bell.ring(queue, priority, unless_some=unless_some)
 
 
 def _forget() -> None:

@@ -15,17 +15,21 @@ from mailqueue.delivery.deliver import breakers, deliver
 from mailqueue.delivery.follow_up import announce
 from mailqueue.errors import LedgerError
 from mailqueue.lanes import Lane, lanes_on
-from mailqueue.ledger.claims import Claim
+from mailqueue.ledger.claims import Claim, Claims
 from mailqueue.ledger.selection import is_installed
 from mailqueue.outcome.outcome import Kind
 from mailqueue.outcome.settlement import Dead, Settlement, given_up
 
 # Seconds of work after which other tasks of the worker have their turn.
-TURN = 0.25
+TURN = 0.1
 
 # Seconds between two tries to note an outcome; the last one repeats until the lease is over. What
 # was sent and is not noted is sent again, so there is nothing better to do meanwhile.
 PAUSES = (0.1, 1.0, 5.0, 10.0)
+
+# The mailer that had the last window of each queue. A turn may end after one window, and the next
+# one must not begin with the same mailer again.
+last_served: dict[str, str] = {}
 
 Result = tuple[Claim, Settlement]
 
@@ -38,7 +42,7 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> bool:
     Lanes have a window each in turn, so that a list on one of them hardly delays the others. The
     first window that is full rings for one more worker. Raises `LedgerError`.
     """
-    lanes = lanes_on(queue) if is_installed() else []  # what is kept stays so at any level
+    lanes = in_turn(queue) if is_installed() else []  # what is kept stays so at any level
     ends = time.monotonic() + TURN
     finished: tuple[Lane, list[Result]] | None = None
     idle, rung = 0, False
@@ -48,17 +52,28 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> bool:
         limit, outlived = allowance(lane)
         claims = note_and_claim(finished, lane, limit, outlived=outlived)
         finished = None
-        if not claims:
+        if not claims.found:
             idle += 1
             continue
         idle = 0
-        if not rung and len(claims) == lane.options.batch_size > 1:
-            rung = lane.ring()
-        finished = lane, deliver_claims(claims, lane)
+        last_served[queue] = lane.mailer
+        if not rung and claims.found == lane.options.batch_size > 1:
+            rung = lane.ring(unless_some=True)
+        if claims:
+            finished = lane, deliver_claims(claims, lane)
         if time.monotonic() >= ends or stopping():
             note_and_claim(finished)
             return True
     return False
+
+
+def in_turn(queue: str) -> list[Lane]:
+    """Return the lanes of a queue, first the one that follows the last one served."""
+    lanes = lanes_on(queue)
+    names = [lane.mailer for lane in lanes]
+    served = last_served.get(queue)
+    first = names.index(served) + 1 if served in names else 0
+    return lanes[first:] + lanes[:first]
 
 
 def allowance(lane: Lane) -> tuple[int, bool]:
@@ -71,7 +86,7 @@ def allowance(lane: Lane) -> tuple[int, bool]:
 
 def deliver_claims(claims: Sequence[Claim], lane: Lane) -> list[Result]:
     """Return what became of each claim; on the way out of the process, note what is known."""
-    over = time.monotonic() + lane.options.lease
+    over = min(claim.until for claim in claims)
     results: list[Result] = [
         (claim, given_up(claim.envelope, claim.doomed, Kind.AMBIGUOUS))
         for claim in claims
@@ -106,11 +121,29 @@ def note_and_claim(
     limit: int = 0,
     *,
     outlived: bool = False,
-) -> list[Claim]:
-    """Note what became of one window and claim the next, in one transaction."""
+) -> Claims:
+    """Note what became of one window and claim the next, in one transaction.
+
+    What ends the process while the database is asked does not end it before the outcomes are noted.
+    """
     if finished is None:
-        return lane.kept().claim(limit=limit, outlived=outlived) if lane else []
+        return lane.kept().claim(limit=limit, outlived=outlived) if lane else Claims()
     done, results = finished
+    try:
+        told, claims = note(done, results, lane, limit, outlived=outlived)
+    except LedgerError:
+        raise
+    except BaseException:
+        leave(results, (), done)
+        raise
+    tell(results, told)
+    return claims
+
+
+def note(
+    done: Lane, results: Sequence[Result], lane: Lane | None, limit: int, *, outlived: bool
+) -> tuple[list[Sequence[Dead] | None], Claims]:
+    """Note and claim, again and again while the database is away, as long as the lease lasts."""
     ledger = done.kept()
     ends = time.monotonic() + done.options.lease
     pauses = itertools.chain(PAUSES, itertools.repeat(PAUSES[-1]))
@@ -118,7 +151,7 @@ def note_and_claim(
         try:
             with ledger.together():
                 told = ledger.finish(results)
-                claims = lane.kept().claim(limit=limit, outlived=outlived) if lane else []
+                claims = lane.kept().claim(limit=limit, outlived=outlived) if lane else Claims()
         except LedgerError as error:
             if time.monotonic() > ends:
                 logger.error("Outcomes of %d mails could not be noted: %s.", len(results), error)
@@ -126,8 +159,7 @@ def note_and_claim(
             close_old_connections()
             time.sleep(next(pauses))
         else:
-            tell(results, told)
-            return claims
+            return told, claims
 
 
 def tell(results: Sequence[Result], told: Sequence[Sequence[Dead] | None]) -> None:

@@ -13,7 +13,7 @@ from django.db.models import F, Min, QuerySet
 from django.utils.timezone import is_aware, make_aware
 
 from mailqueue.errors import DecodeError
-from mailqueue.ledger.claims import Claim, asking, doom
+from mailqueue.ledger.claims import Claim, Claims, asking, doom
 from mailqueue.ledger.clock import Clock
 from mailqueue.ledger.models import UNFINISHED, Entry, State
 from mailqueue.ledger.taking import Candidate, take
@@ -33,7 +33,9 @@ from mailqueue.wire.signature import Keys, worker_keys
 
 INSERT_SIZE = 4 * 2**20  # of payload in one INSERT; MariaDB takes 16 MiB unless told otherwise
 WINDOW_SIZE = 8 * 2**20  # of payload in one claim: a window is in the memory of a worker
-UNREADABLE_PAUSE = 600.0  # seconds until a row that this worker could not open is due again
+# Seconds until a row that this worker could not open is due again: as many as it is old, so that
+# a worker that can open it soon has it, and so that many such rows are not asked for all the time.
+UNREADABLE_PAUSES = 5.0, 600.0
 
 logger = logging.getLogger("mailqueue")
 
@@ -71,11 +73,12 @@ class DatabaseLedger:
         with asking(Error), transaction.atomic(using=self.database):
             yield
 
-    def claim(self, *, limit: int, outlived: bool = False) -> list[Claim]:
+    def claim(self, *, limit: int, outlived: bool = False) -> Claims:
         """Claim at most so many of the mails that are due, first due first.
 
         A mail whose last worker died comes alone. `outlived` takes those only whose time is over.
         """
+        until = time.monotonic() + self.options.lease  # begun before the database's
         with asking(Error):
             due = self.entries.filter(mailer=self.mailer, due_at__lte=Clock())
             rows = take(
@@ -86,7 +89,9 @@ class DatabaseLedger:
                 due_at=Clock(self.options.lease),
                 handed=F("handed") + 1,
             )
-            return [claim for row in rows if (claim := self._read(row))]
+            claims = Claims(claim for row in rows if (claim := self._read(row, until)))
+        claims.found = len(rows)
+        return claims
 
     def finish(self, results: Sequence[tuple[Claim, Settlement]]) -> list[Sequence[Dead] | None]:
         """Note what became of claims.
@@ -154,7 +159,7 @@ class DatabaseLedger:
         found: datetime | None = needed.aggregate(oldest=Min("queued_at"))["oldest"]
         return found if found is None or is_aware(found) else make_aware(found)
 
-    def _read(self, row: Entry) -> Claim | None:
+    def _read(self, row: Entry, until: float) -> Claim | None:
         """Return the claim of a row that was taken; what cannot be opened here is given back."""
         handed = row.handed - 1
         try:
@@ -162,8 +167,10 @@ class DatabaseLedger:
             if envelope.id != row.pk:
                 raise DecodeError("the payload belongs to another mail")
         except DecodeError as error:
+            least, longest = UNREADABLE_PAUSES
+            pause = max(least, min(longest, time.time() - row.queued_at.timestamp()))
             self._sending([row.pk], row.fence).update(
-                state=State.QUEUED, due_at=Clock(UNREADABLE_PAUSE), handed=handed
+                state=State.QUEUED, due_at=Clock(pause), handed=handed
             )
             logger.error(
                 "Mail %s of mailer %r cannot be opened by this worker (%s) and waits. "
@@ -186,6 +193,7 @@ class DatabaseLedger:
             fence=row.fence,
             handed=handed,
             doomed=doom(handed=handed, most=most),
+            until=until,
         )
 
     def _finish_one(self, claim: Claim, settlement: Settlement) -> Sequence[Dead] | None:

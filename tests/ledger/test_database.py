@@ -11,7 +11,8 @@ from django.db import IntegrityError, connections, transaction
 from django.utils.timezone import now
 
 from mailqueue.errors import LedgerError
-from mailqueue.ledger.database import UNREADABLE_PAUSE, WINDOW_SIZE, window
+from mailqueue.ledger import database
+from mailqueue.ledger.database import UNREADABLE_PAUSES, WINDOW_SIZE, window
 from mailqueue.ledger.models import Entry, State
 from mailqueue.ledger.taking import Candidate
 from mailqueue.outcome.outcome import Kind
@@ -443,8 +444,36 @@ def test_a_payload_that_cannot_be_opened_here_waits_for_a_worker_that_can(ledger
     assert ids(ledger.claim(limit=10)) == [other.id]
     entry = row(mail)
     assert (entry.state, entry.payload, entry.handed) == (State.QUEUED, payload, 0)
-    assert UNREADABLE_PAUSE - 20 < seconds_until(entry.due_at) <= UNREADABLE_PAUSE + 1
+    assert 0 < seconds_until(entry.due_at) <= UNREADABLE_PAUSES[0] + 1
+    Entry.objects.filter(pk=mail.id).update(queued_at=PAST, due_at=PAST)
+    assert ledger.claim(limit=10) == []
+    longest = UNREADABLE_PAUSES[1]
+    assert longest - 20 < seconds_until(row(mail).due_at) <= longest + 1
     assert f"Mail {mail.id} of mailer 'default' cannot be opened by this worker" in caplog.text
+
+
+def test_a_claim_tells_of_what_it_found_and_could_not_open(ledger):
+    mail = envelope()
+    record(ledger, mail)
+    Entry.objects.update(payload="1.json.x:y")
+    claims = ledger.claim(limit=10)
+    assert (claims, claims.found) == ([], 1)
+    assert ledger.claim(limit=10).found == 0
+
+
+def test_a_lease_is_over_for_its_worker_before_it_is_for_others(ledger, monkeypatch):
+    """A worker that is stopped in the midst of a claim has lost it when it goes on."""
+    record(ledger, envelope())
+    before = time.monotonic()
+    original = database.take
+
+    def slow(*args, **kwargs):
+        time.sleep(0.2)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(database, "take", slow)
+    [claim] = ledger.claim(limit=1)
+    assert before < claim.until - ledger.options.lease < before + 0.2
 
 
 def test_a_mail_of_another_key_is_delivered_when_the_key_is_mended(ledger, settings):

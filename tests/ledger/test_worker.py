@@ -14,7 +14,7 @@ from django.test import override_settings
 from django.utils.timezone import now
 
 from mailqueue import signals, tasks
-from mailqueue.broker.bell import _forget
+from mailqueue.broker.bell import SOME, _forget
 from mailqueue.broker.publish import publisher_of
 from mailqueue.control import cancel
 from mailqueue.delivery import deliver as deliver_module
@@ -474,6 +474,61 @@ def test_an_odd_outcome_is_noted_like_any_other(project):
         project.send(message(), message("b@example.test"))
         project.work()
     assert states() == [State.DEFERRED] * 2
+
+
+def test_a_lane_whose_windows_take_a_whole_turn_does_not_keep_the_others_waiting(
+    project, monkeypatch
+):
+    """As a list does behind a relay that takes its time."""
+    monkeypatch.setattr("mailqueue.delivery.work.TURN", 0.0)
+    two = project.mailers(batch_size=5)
+    two["urgent"] = two["default"]
+    with override_settings(MAILERS=two):
+        project.send(*(message(f"list{n}@example.test") for n in range(40)))
+        mailers["urgent"].send_messages([message("urgent@example.test")])
+        for _ in range(2):
+            work(project.queue)
+    assert "urgent@example.test" in project.sink.copies()
+
+
+def test_many_mails_that_cannot_be_opened_keep_no_other_waiting(project):
+    project.send(*(message(f"{n}@example.test") for n in range(35)))
+    Entry.objects.update(payload="1.json.x:y")
+    project.send()
+    project.take()
+    assert relay() == [project.queue]
+    project.work()
+    assert project.sink.copies() == {"a@example.test": 1}
+
+
+def test_a_long_list_does_not_fill_the_broker_with_rings(project, monkeypatch):
+    monkeypatch.setattr("mailqueue.delivery.work.TURN", 0.0)
+    with project.using(batch_size=2):
+        project.send(*(message(f"{n}@example.test") for n in range(200)))
+        [ring] = project.take()
+        for _ in range(60):
+            tasks.deliver(ring)
+        for _ in range(60):
+            relay()
+    assert len(project.take()) <= SOME + 60  # a turn that is over rings for the next, one for one
+
+
+def test_what_ends_a_worker_while_it_notes_outcomes_does_not_undo_them(project, monkeypatch):
+    """The mails are sent; what is not noted would be sent again."""
+    original = DatabaseLedger.claim
+    answers = iter([original, None])
+
+    def claim(self, **kwargs):
+        if answer := next(answers):
+            return answer(self, **kwargs)
+        raise SystemExit
+
+    monkeypatch.setattr(DatabaseLedger, "claim", claim)
+    project.send()
+    [ring] = project.take()
+    with pytest.raises(SystemExit):
+        tasks.deliver(ring)
+    assert states() == [State.SENT]
 
 
 def test_a_projects_time_limits_are_not_for_mail():
