@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
-from django.db import Error, router, transaction
+from django.db import Error, connections, router, transaction
 from django.db.models import F, Min, QuerySet
 from django.utils.timezone import is_aware, make_aware
 
@@ -48,6 +48,11 @@ class DatabaseLedger:
         self.options = options
         self.keys = keys
         self.database = router.db_for_write(Entry)
+        if not connections[self.database].settings_dict["AUTOCOMMIT"]:
+            # What a worker notes would be undone with its connection, and every mail sent again.
+            raise ValueError(
+                f"the ledger needs DATABASES[{self.database!r}] without 'AUTOCOMMIT': False"
+            )
         self.entries = Entry.objects.using(self.database)
 
     # What the sender does.

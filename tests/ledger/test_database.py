@@ -476,6 +476,17 @@ def test_a_lease_is_over_for_its_worker_before_it_is_for_others(ledger, monkeypa
     assert before < claim.until - ledger.options.lease < before + 0.2
 
 
+def test_a_database_without_autocommit_is_refused(table):
+    """What a worker notes there would be undone, and each mail sent again for ever."""
+    settings = connections[table].settings_dict
+    settings["AUTOCOMMIT"] = False
+    try:
+        with pytest.raises(ValueError, match="AUTOCOMMIT"):
+            ledger_with()
+    finally:
+        settings["AUTOCOMMIT"] = True
+
+
 def test_a_mail_of_another_key_is_delivered_when_the_key_is_mended(ledger, settings):
     mail = envelope()
     record(ledger, mail)
