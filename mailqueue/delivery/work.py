@@ -7,7 +7,9 @@ leaves at most one window of which nobody knows.
 import itertools
 import logging
 import time
+import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from django.db import close_old_connections
 
@@ -127,7 +129,7 @@ def note_and_claim(
     What ends the process while the database is asked does not end it before the outcomes are noted.
     """
     if finished is None:
-        return lane.kept().claim(limit=limit, outlived=outlived) if lane else Claims()
+        return claim_first(lane, limit, outlived=outlived) if lane else Claims()
     done, results = finished
     try:
         told, claims = note(done, results, lane, limit, outlived=outlived)
@@ -140,6 +142,18 @@ def note_and_claim(
     return claims
 
 
+def claim_first(lane: Lane, limit: int, *, outlived: bool) -> Claims:
+    """Claim; what was claimed when the answer alone was lost must not wait for a lease."""
+    fence = uuid.uuid4().hex
+    try:
+        return lane.kept().claim(limit=limit, outlived=outlived, fence=fence)
+    except LedgerError:
+        close_old_connections()
+        with suppress(LedgerError):
+            lane.kept().disown(fence)
+        raise
+
+
 def note(
     done: Lane, results: Sequence[Result], lane: Lane | None, limit: int, *, outlived: bool
 ) -> tuple[list[Sequence[Dead] | None], Claims]:
@@ -147,17 +161,23 @@ def note(
     ledger = done.kept()
     ends = time.monotonic() + done.options.lease
     pauses = itertools.chain(PAUSES, itertools.repeat(PAUSES[-1]))
+    fence, claims = uuid.uuid4().hex, Claims()
+    again = False
     while True:
         try:
             with ledger.together():
                 told = ledger.finish(results)
-                claims = lane.kept().claim(limit=limit, outlived=outlived) if lane else Claims()
+                if lane and again:
+                    lane.kept().disown(fence)
+                if lane:
+                    claims = lane.kept().claim(limit=limit, outlived=outlived, fence=fence)
         except LedgerError as error:
             if time.monotonic() > ends:
                 logger.error("Outcomes of %d mails could not be noted: %s.", len(results), error)
                 raise
             close_old_connections()
             time.sleep(next(pauses))
+            again = True
         else:
             return told, claims
 

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import time
+import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
@@ -78,10 +79,11 @@ class DatabaseLedger:
         with asking(Error), transaction.atomic(using=self.database):
             yield
 
-    def claim(self, *, limit: int, outlived: bool = False) -> Claims:
+    def claim(self, *, limit: int, outlived: bool = False, fence: str = "") -> Claims:
         """Claim at most so many of the mails that are due, first due first.
 
         A mail whose last worker died comes alone. `outlived` takes those only whose time is over.
+        Whoever gets an error may `disown` the ``fence``: perhaps the answer alone was lost.
         """
         until = time.monotonic() + self.options.lease  # begun before the database's
         with asking(Error):
@@ -89,6 +91,7 @@ class DatabaseLedger:
             rows = take(
                 due.filter(give_up_at__lte=Clock()) if outlived else due,
                 limit=limit,
+                fence=fence or uuid.uuid4().hex,
                 choose=window,
                 state=State.SENDING,
                 due_at=Clock(self.options.lease),
@@ -122,6 +125,14 @@ class DatabaseLedger:
                 self._sending([claim.envelope.id], claim.fence).update(
                     state=State.QUEUED, due_at=Clock(), handed=handed
                 )
+
+    def disown(self, fence: str) -> None:
+        """Give back what was claimed under a fence and never came into anybody's hands."""
+        with asking(Error):
+            claimed = self.entries.filter(due_at__isnull=False, fence=fence, state=State.SENDING)
+            claimed.filter(mailer=self.mailer).update(
+                state=State.QUEUED, due_at=Clock(), handed=F("handed") - 1
+            )
 
     # What the timer does.
 
@@ -215,11 +226,18 @@ class DatabaseLedger:
         with around if rows else nullcontext():
             if not self._sending([origin], claim.fence).update(**changes):
                 was_sent = changes["state"] == State.SENT
-                if not was_sent or not self._unfinished([origin]).update(**changes):
+                if not (
+                    (was_sent and self._unfinished([origin]).update(**changes))
+                    or self._noted(origin, claim.fence, changes["state"])
+                ):
                     return None
             if rows:
                 self.entries.bulk_create(rows, ignore_conflicts=True)
         return (*settlement.dead[:whole], *letters)
+
+    def _noted(self, id: str, fence: str, state: State) -> bool:  # noqa: A002
+        """Tell whether this outcome was noted before, and only the answer to that was lost."""
+        return self.entries.filter(pk=id, fence=fence, state=state).exists()
 
     def _sending(self, ids: Collection[str], fence: str) -> QuerySet[Entry]:
         return self.entries.filter(pk__in=ids, fence=fence, state=State.SENDING)

@@ -520,3 +520,24 @@ def test_the_clock_is_the_databases(ledger, monkeypatch):
     assert ids(ledger.claim(limit=10)) == [mail.id]
     assert ledger.claim(limit=10) == []
     assert 880 < row(mail).due_at.timestamp() - true_time() <= 901
+
+
+def test_a_claim_of_which_the_answer_was_lost_can_be_given_back(ledger):
+    mail, other = envelope(), envelope()
+    record(ledger, mail)
+    assert ledger.claim(limit=1, fence="f" * 32)
+    record(ledger, other)
+    assert ledger.claim(limit=1)
+    ledger.disown("f" * 32)
+    assert (row(mail).state, row(mail).handed) == (State.QUEUED, 0)
+    assert row(other).state == State.SENDING
+
+
+@pytest.mark.parametrize("outcome", [LATER, NEVER])
+def test_an_outcome_that_is_noted_twice_is_told_as_once(ledger, outcome):
+    """The answer to the first time may have been lost."""
+    mail = envelope()
+    claim = start(ledger, mail)
+    told = finish(ledger, claim, settled(mail, a=outcome))
+    assert told is not None
+    assert finish(ledger, claim, settled(mail, a=outcome)) == told

@@ -2,6 +2,7 @@
 
 import logging
 import smtplib
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
@@ -18,6 +19,7 @@ from mailqueue.broker.bell import SOME, _forget
 from mailqueue.broker.publish import publisher_of
 from mailqueue.control import cancel
 from mailqueue.delivery import deliver as deliver_module
+from mailqueue.delivery import work as work_module
 from mailqueue.delivery.breaker import Breaker
 from mailqueue.delivery.connections import connections as targets
 from mailqueue.delivery.deliver import breakers
@@ -535,3 +537,28 @@ def test_a_projects_time_limits_are_not_for_mail():
     """One in the midst of an attempt would charge mails for a relay that is silent."""
     assert tasks.deliver.soft_time_limit > 3600
     assert tasks.deliver.time_limit > tasks.deliver.soft_time_limit
+
+
+@pytest.mark.parametrize("number", [5, 15])
+def test_claims_of_which_the_answer_was_lost_do_not_wait_for_a_lease(project, monkeypatch, number):
+    """Committed, and the connection breaks: what nobody has in hand is in nobody's doubt."""
+    original = DatabaseLedger.together
+    lost = []
+
+    @contextmanager
+    def together(self):
+        with original(self):
+            yield
+        if not lost:
+            lost.append(True)
+            raise LedgerError("OperationalError")
+
+    monkeypatch.setattr(DatabaseLedger, "together", together)
+    monkeypatch.setattr(work_module, "PAUSES", (0.0,))
+    project.send(*(message(f"{n}@example.test") for n in range(number)))
+    for _ in range(3):
+        project.work()
+        relay()
+    assert lost
+    assert states() == [State.SENT] * number
+    assert set(project.sink.copies().values()) == {1}
