@@ -19,6 +19,8 @@ KEY = "ring"
 
 # Messages on a queue that nobody has taken yet, beside which one more ring brings no mail sooner.
 SOME = 20
+# They may be mail of another mailer, and many for long, so a process rings once in so many seconds.
+AT_LEAST = 60.0
 
 logger = logging.getLogger("mailqueue")
 
@@ -29,13 +31,16 @@ class Bell:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._silent_until = 0.0
+        self._rung: dict[str, float] = {}
 
     def ring(self, queue: str, priority: int | None, *, unless_some: bool) -> bool:
         """Publish a ring for a queue; tell whether the broker took it."""
-        if time.monotonic() < self._silent_until:
+        now = time.monotonic()
+        if now < self._silent_until:
             return False
+        rung = now < self._rung.get(queue, -AT_LEAST) + AT_LEAST
         try:
-            if unless_some and publisher().waiting(queue) >= SOME:
+            if unless_some and rung and publisher().waiting(queue) >= SOME:
                 return False
             publisher().task(ring_text(queue), queue=queue, priority=priority, countdown=0)
         except PublishError as error:
@@ -45,6 +50,7 @@ class Bell:
                 logger.warning("%s Kept mail waits for a worker's timer.", error)
             return False
         self._silent_until = 0.0
+        self._rung[queue] = now
         return True
 
 

@@ -17,7 +17,7 @@ from mailqueue.errors import DecodeError
 from mailqueue.ledger.claims import Claim, Claims, asking, doom
 from mailqueue.ledger.clock import Clock
 from mailqueue.ledger.models import UNFINISHED, Entry, State
-from mailqueue.ledger.taking import Candidate, take
+from mailqueue.ledger.taking import take, window
 from mailqueue.ledger.transitions import (
     after,
     apart,
@@ -33,7 +33,6 @@ from mailqueue.wire.envelope import Envelope, pack, unpack
 from mailqueue.wire.signature import Keys, worker_keys
 
 INSERT_SIZE = 4 * 2**20  # of payload in one INSERT; MariaDB takes 16 MiB unless told otherwise
-WINDOW_SIZE = 8 * 2**20  # of payload in one claim: a window is in the memory of a worker
 # Seconds until a row that this worker could not open is due again: as many as it is old, so that
 # a worker that can open it soon has it, and so that many such rows are not asked for all the time.
 UNREADABLE_PAUSES = 5.0, 600.0
@@ -244,20 +243,3 @@ class DatabaseLedger:
 
     def _unfinished(self, ids: Collection[str]) -> QuerySet[Entry]:
         return self.entries.filter(pk__in=ids, state__in=UNFINISHED)
-
-
-def window(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-    """Choose what a worker takes at once: not too much for its memory.
-
-    What may have killed its last worker does not take others along.
-    """
-    if candidates and candidates[0].handed:
-        return candidates[:1]
-    chosen: list[Candidate] = []
-    room = WINDOW_SIZE
-    for each in candidates:
-        if each.handed or (chosen and each.size > room):
-            break
-        chosen.append(each)
-        room -= each.size
-    return chosen

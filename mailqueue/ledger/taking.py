@@ -9,6 +9,8 @@ from django.db.models import QuerySet
 
 from mailqueue.ledger.models import Entry
 
+WINDOW_SIZE = 8 * 2**20  # of payload in one claim: a window is in the memory of a worker
+
 
 class Candidate(NamedTuple):
     """What is asked of a row before it is taken; `size` is that of its payload in characters."""
@@ -44,3 +46,20 @@ def take(
         (entries if locks else rows).filter(pk__in=ids).update(fence=fence, **changes)
         taken = entries.filter(pk__in=ids, fence=fence)
         return sorted(taken, key=lambda entry: ids.index(entry.id))
+
+
+def window(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """Choose what a worker takes at once: not too much for its memory.
+
+    What may have killed its last worker does not take others along.
+    """
+    if candidates and candidates[0].handed:
+        return candidates[:1]
+    chosen: list[Candidate] = []
+    room = WINDOW_SIZE
+    for each in candidates:
+        if each.handed or (chosen and each.size > room):
+            break
+        chosen.append(each)
+        room -= each.size
+    return chosen

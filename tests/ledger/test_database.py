@@ -12,9 +12,9 @@ from django.utils.timezone import now
 
 from mailqueue.errors import LedgerError
 from mailqueue.ledger import database
-from mailqueue.ledger.database import UNREADABLE_PAUSES, WINDOW_SIZE, window
+from mailqueue.ledger.database import UNREADABLE_PAUSES
 from mailqueue.ledger.models import Entry, State
-from mailqueue.ledger.taking import Candidate
+from mailqueue.ledger.taking import WINDOW_SIZE, Candidate, window
 from mailqueue.outcome.outcome import Kind
 from mailqueue.wire.envelope import pack, unpack
 from mailqueue.wire.signature import keys_from_settings

@@ -16,7 +16,7 @@ from django.utils.timezone import now
 
 from mailqueue import signals, tasks
 from mailqueue.broker.bell import SOME, _forget
-from mailqueue.broker.publish import publisher_of
+from mailqueue.broker.publish import publish, publisher_of
 from mailqueue.control import cancel
 from mailqueue.delivery import deliver as deliver_module
 from mailqueue.delivery import work as work_module
@@ -513,6 +513,16 @@ def test_a_long_list_does_not_fill_the_broker_with_rings(project, monkeypatch):
         for _ in range(60):
             relay()
     assert len(project.take()) <= SOME + 60  # a turn that is over rings for the next, one for one
+
+
+def test_mail_of_the_broker_on_the_same_queue_does_not_keep_the_timer_from_ringing(project):
+    project.send()
+    project.take()
+    for _ in range(SOME):
+        publish(["1.json.x:y"], queue=project.queue)
+    _forget()
+    assert relay() == [project.queue]
+    assert relay() == []
 
 
 def test_what_ends_a_worker_while_it_notes_outcomes_does_not_undo_them(project, monkeypatch):
