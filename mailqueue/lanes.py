@@ -73,9 +73,12 @@ class Lane:
         queue, priority = self.options.queue, self.options.priority
         publish(texts, queue=queue, priority=priority, countdown=countdown)
 
-    def ring(self) -> bool:
-        """Tell workers that mail of this lane is due; whether the broker took it."""
-        return ring(self.options.queue, self.options.priority)
+    def ring(self, *, unless_some: bool = False) -> bool:
+        """Tell workers that mail of this lane is due; whether the broker took it.
+
+        `unless_some`: not if so many messages wait on the queue that one more is of no use.
+        """
+        return ring(self.options.queue, self.options.priority, unless_some=unless_some)
 
     def kept(self) -> "DatabaseLedger":
         """Return the ledger, whichever level the mailer has now: what is kept stays kept.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mailqueue.lanes import Lane, lanes
-from mailqueue.ledger.clock import limited
+from mailqueue.ledger.clock import leave_pool, limited
 from mailqueue.log import logger
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def relay() -> list[str]:
             if lane.options.queue not in due and lane.kept().is_due():
                 due[lane.options.queue] = lane
         tell_strangers(known)
-    return [queue for queue, lane in due.items() if lane.ring()]
+    return [queue for queue, lane in due.items() if lane.ring(unless_some=True)]
 
 
 def purge() -> int:
@@ -47,6 +47,12 @@ def purge() -> int:
     ledger = any_ledger(known)
     with limited(ledger.database, PATIENCE):
         return ledger.purge(limit=PURGE_SIZE)
+
+
+def prepare() -> None:
+    """Make the connection to the database this thread's own."""
+    if known := lanes():
+        leave_pool(any_ledger(known).database)
 
 
 def tell_strangers(known: Mapping[str, Lane]) -> None:

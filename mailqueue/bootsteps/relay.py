@@ -11,9 +11,10 @@ from django.db import connections
 
 from mailqueue.ledger.selection import is_installed
 from mailqueue.log import logger
-from mailqueue.relay import INTERVAL, purge, relay
+from mailqueue.relay import INTERVAL, prepare, purge, relay
 
 PATIENCE = 60.0  # seconds until a round that hangs is left alone and another one is begun
+MOST = 3  # rounds that may hang; each has a thread and, perhaps, a connection
 
 
 class Relay(bootsteps.StartStopStep):
@@ -27,7 +28,7 @@ class Relay(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         self.timer: Any = None
-        self.round: threading.Thread | None = None
+        self.rounds: list[threading.Thread] = []
         self.begun = 0.0
         super().__init__(consumer, **kwargs)
 
@@ -46,19 +47,21 @@ class Relay(bootsteps.StartStopStep):
 
     def begin(self) -> None:
         """Begin a round, unless one is still running and has not hung."""
-        running = self.round is not None and self.round.is_alive()
-        if running and time.monotonic() - self.begun < PATIENCE:
+        self.rounds = [one for one in self.rounds if one.is_alive()]
+        if self.rounds and time.monotonic() - self.begun < PATIENCE:
             return
-        if running:
-            logger.error("The relay hangs: the database has not answered for %.0f s.", PATIENCE)
         self.begun = time.monotonic()
-        self.round = threading.Thread(target=run, name="mailqueue-relay", daemon=True)
-        self.round.start()
+        if self.rounds:
+            logger.error("The relay hangs: the database has not answered for %.0f s.", PATIENCE)
+        if len(self.rounds) < MOST:
+            self.rounds.append(threading.Thread(target=run, name="mailqueue-relay", daemon=True))
+            self.rounds[-1].start()
 
 
 def run() -> None:
     """Run one round; never raises."""
     try:
+        prepare()
         relay()
         purge()
     except Exception as error:  # noqa: BLE001 (a relay that stops is worse than any of its errors)

@@ -17,6 +17,11 @@ from mailqueue.log import logger
 # Seconds in which a process does not try a broker that did not take its last ring.
 SILENCE = 10.0
 
+# Messages on a queue that nobody has taken yet, beside which one more ring brings no mail sooner.
+SOME = 20
+# They may be mail of another mailer, and many for long, so a process rings once in so many seconds.
+AT_LEAST = 60.0
+
 
 class Bell:
     """Rings, unless the broker was away a moment ago."""
@@ -24,15 +29,20 @@ class Bell:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._silent_until = float("-inf")
+        self._rung: dict[str, float] = {}
 
-    def ring(self, queue: str, priority: int | None) -> bool:
+    def ring(self, queue: str, priority: int | None = None, *, unless_some: bool = False) -> bool:
         """Publish a ring for a queue; tell whether the broker took it."""
-        if time.monotonic() < self._silent_until:
+        now = time.monotonic()
+        if now < self._silent_until:
             return False
+        rung = now < self._rung.get(queue, -AT_LEAST) + AT_LEAST
         try:
             app = carrier_app()
             if eager.is_eager(app):
                 eager.run_out(app, ring_of(queue))
+            elif unless_some and rung and publisher().waiting(queue) >= SOME:
+                return False
             else:
                 publisher().task(ring_of(queue), queue=queue, priority=priority, countdown=0)
         except Exception as error:  # noqa: BLE001 (the mail is kept: nobody must think that it is not)
@@ -43,15 +53,16 @@ class Bell:
                 logger.warning("%s Kept mail waits for a worker's timer.", text)
             return False
         self._silent_until = float("-inf")
+        self._rung[queue] = now
         return True
 
 
 _bell = Bell()
 
 
-def ring(queue: str, priority: int | None = None) -> bool:
-    """Ring for a queue; tell whether the broker took it."""
-    return _bell.ring(queue, priority)
+def ring(queue: str, priority: int | None = None, *, unless_some: bool = False) -> bool:
+    """Ring for a queue, `unless_some` messages wait there already; tell whether it was taken."""
+    return _bell.ring(queue, priority, unless_some=unless_some)
 
 
 def forget() -> None:

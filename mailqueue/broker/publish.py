@@ -56,6 +56,12 @@ class Publisher(Sender):
             **self.priority(priority),
         )
 
+    def waiting(self, queue: str) -> int:
+        """Return how many messages of a mail queue no worker has taken yet."""
+        with self.producer() as producer:
+            bound: Any = mail_queue(queue, quorum=self.rabbitmq)(producer.channel)  # type: ignore[arg-type]
+            return int(bound.queue_declare().message_count)
+
     def dead_letter(self, body: Mapping[str, Any], *, queue: str, headers: dict[str, str]) -> None:
         """Publish a dead letter to the dead letter queue of the mail queue `queue`.
 

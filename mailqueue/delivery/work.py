@@ -8,7 +8,9 @@ import functools
 import itertools
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from django.db import close_old_connections
 
@@ -16,19 +18,23 @@ from mailqueue.delivery.deliver import breakers, deliver
 from mailqueue.delivery.follow_up import announce
 from mailqueue.errors import LedgerError
 from mailqueue.lanes import Lane, lanes_on
-from mailqueue.ledger.claims import Claim
+from mailqueue.ledger.claims import Claim, Claims
 from mailqueue.ledger.selection import APP, is_installed
 from mailqueue.log import logger
 from mailqueue.outcome.outcome import Kind
 from mailqueue.outcome.settlement import Dead, Settlement, given_up
 
 # Seconds of work after which other tasks of the worker have their turn.
-TURN = 0.25
+TURN = 0.1
 FULL = 2  # windows of a turn, all full, that show a list which others may share
 
 # Seconds between two tries to note an outcome; the last one repeats until the lease is over. What
 # was sent and is not noted is sent again, so there is nothing better to do meanwhile.
 PAUSES = (0.1, 1.0, 5.0, 10.0)
+
+# The mailer that had the last window of each queue. A turn may end after one window, and the next
+# one must not begin with the same mailer again.
+last_served: dict[str, str] = {}
 
 Result = tuple[Claim, Settlement]
 
@@ -43,7 +49,7 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> Lane | 
     if not is_installed():
         tell_no_ledger()
         return None
-    lanes = lanes_on(queue)  # what is kept stays so at any level
+    lanes = in_turn(queue)  # what is kept stays so at any level
     ends = time.monotonic() + TURN
     finished: tuple[Lane, list[Result]] | None = None
     idle, full = 0, 0
@@ -53,19 +59,30 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> Lane | 
         limit, outlived = allowance(lane)
         claims = note_and_claim(finished, lane, limit, outlived=outlived)
         finished = None
-        if not claims:
+        if not claims.found:
             idle += 1
             continue
         idle = 0
-        full += len(claims) == lane.options.batch_size
+        last_served[queue] = lane.mailer
+        full += claims.found == lane.options.batch_size
         if full == FULL:
-            lane.ring()
+            lane.ring(unless_some=True)
             full += 1  # once in a turn
-        finished = lane, deliver_claims(claims, lane)
+        if claims:
+            finished = lane, deliver_claims(claims, lane)
         if time.monotonic() >= ends or stopping():
             note_and_claim(finished)
             return lane
     return None
+
+
+def in_turn(queue: str) -> list[Lane]:
+    """Return the lanes of a queue, first the one that follows the last one served."""
+    lanes = lanes_on(queue)
+    names = [lane.mailer for lane in lanes]
+    served = last_served.get(queue)
+    first = names.index(served) + 1 if served in names else 0
+    return lanes[first:] + lanes[:first]
 
 
 @functools.cache
@@ -84,12 +101,12 @@ def allowance(lane: Lane) -> tuple[int, bool]:
 
 def deliver_claims(claims: Sequence[Claim], lane: Lane) -> list[Result]:
     """Return what became of each claim; on the way out of the process, note what is known."""
-    begun = time.monotonic()
+    over = min(claim.until for claim in claims)
 
     def may_go(seconds: float) -> bool:
         # A lease that is too short for any mail is told at the start; some must go all the same.
         seconds = min(seconds, 0.9 * lane.options.lease)
-        return time.monotonic() + seconds < begun + lane.options.lease
+        return time.monotonic() + seconds < over
 
     results: list[Result] = [
         (claim, given_up(claim.envelope, claim.doomed, Kind.AMBIGUOUS))
@@ -130,36 +147,86 @@ def note_and_claim(
     limit: int = 0,
     *,
     outlived: bool = False,
-) -> list[Claim]:
-    """Note what became of one window and claim the next, in one transaction."""
+) -> Claims:
+    """Note what became of one window and claim the next, in one transaction.
+
+    What ends the process while the database is asked does not end it before the outcomes are noted.
+    """
+    fence = uuid.uuid4().hex
     if finished is None:
-        return lane.kept().claim(limit=limit, outlived=outlived) if lane else []
+        return claim_first(lane, limit, fence, outlived=outlived) if lane else Claims()
     done, results = finished
+
+    def claim() -> Claims:
+        ledger = lane.kept() if lane else None
+        return ledger.claim(limit=limit, outlived=outlived, fence=fence) if ledger else Claims()
+
+    def disown() -> None:
+        if lane:
+            lane.kept().disown(fence)
+
+    try:
+        told, claims, defect = note(done, results, claim, disown)
+    except LedgerError:
+        raise
+    except BaseException:
+        leave(results, (), done)
+        raise
+    tell(results, told)
+    if defect is not None:
+        raise defect
+    return claims
+
+
+def claim_first(lane: Lane, limit: int, fence: str, *, outlived: bool) -> Claims:
+    """Claim; what was claimed when the answer alone was lost must not wait for a lease."""
+    try:
+        return lane.kept().claim(limit=limit, outlived=outlived, fence=fence)
+    except LedgerError:
+        close_old_connections()
+        with suppress(LedgerError):
+            lane.kept().disown(fence)
+        raise
+
+
+def note(
+    done: Lane,
+    results: Sequence[Result],
+    claim: Callable[[], Claims],
+    disown: Callable[[], None],
+) -> tuple[list[Sequence[Dead] | None], Claims, Exception | None]:
+    """Note, again and again while the database is away, as long as the lease lasts.
+
+    The next window is claimed with the first try alone: what cannot be claimed must not keep this
+    one from being noted. Returns what `finish` does, the claims, and what was wrong with claiming.
+    """
     ledger = done.kept()
     ends = time.monotonic() + done.options.lease
     pauses = itertools.chain(PAUSES, itertools.repeat(PAUSES[-1]))
     defect: Exception | None = None
+    again = False
     while True:
         try:
             with ledger.together():
                 told = ledger.finish(results)
-                claims = lane.kept().claim(limit=limit, outlived=outlived) if lane else []
+                claims = Claims()
+                if again:
+                    disown()  # of the first try the answer may have been lost alone
+                else:
+                    claims = claim()
         except LedgerError as error:
             if time.monotonic() > ends:
                 logger.error("Outcomes of %d mails could not be noted: %s.", len(results), error)
                 raise
             close_old_connections()
             time.sleep(next(pauses))
-            lane = None  # what cannot be claimed must not keep this from being noted
         except Exception as error:
-            if lane is None:
+            if again:
                 raise
-            lane, defect = None, error  # whatever the next window has, this one is to be noted
+            defect = error
         else:
-            tell(results, told)
-            if defect is not None:
-                raise defect
-            return claims
+            return told, claims, defect
+        again = True
 
 
 def tell(results: Sequence[Result], told: Sequence[Sequence[Dead] | None]) -> None:

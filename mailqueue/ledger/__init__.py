@@ -4,6 +4,7 @@ It is the Django app ``mailqueue.ledger``. Where it is not installed, the broker
 
 database     record, claim, finish: each a method of `DatabaseLedger`
 claims       what a worker holds
+opening      a row that was taken as a claim
 transitions  what a row says after each step
 taking       rows so that no two workers get the same one
 clock        the database's time

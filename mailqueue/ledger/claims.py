@@ -1,6 +1,7 @@
 """What a worker holds of the ledger, and the error when that cannot be asked."""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,13 +15,20 @@ class Claim:
 
     ``fence`` names the window of claims among all that were ever made. ``handed`` counts the
     claims before this one of which no outcome became known; ``doomed`` is the reason not to try
-    the mail again after them.
+    the mail again after them. The lease is over at ``until``, by `time.monotonic`.
     """
 
     envelope: Envelope
     fence: str
     handed: int = 0
     doomed: str = ""
+    until: float = math.inf
+
+
+class Claims(list[Claim]):
+    """The claims of one window; ``found`` counts also the mails that this worker cannot open."""
+
+    found: int = 0
 
 
 def doom(*, handed: int, most: int) -> str:

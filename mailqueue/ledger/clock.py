@@ -58,3 +58,16 @@ def limited(alias: str, seconds: float) -> Iterator[None]:
             with connection.cursor() as cursor:
                 cursor.execute(statements[kind])
         yield
+
+
+def leave_pool(alias: str) -> None:
+    """Give this thread a connection that comes from no pool, where the project has one.
+
+    A child that is forked would close the sockets of its parent's pool.
+    """
+    connection = connections.create_connection(alias)
+    options = connection.settings_dict["OPTIONS"]
+    if options.get("pool"):
+        unpooled = {name: options[name] for name in options if name != "pool"}
+        connection.settings_dict = {**connection.settings_dict, "OPTIONS": unpooled}
+        connections[alias] = connection

@@ -1,7 +1,7 @@
 """The mails as rows, written in the caller's transaction, claimed by workers window by window."""
 
-import dataclasses
 import time
+import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
@@ -12,9 +12,10 @@ from django.db.models import F, Min, QuerySet
 from django.utils.timezone import is_aware, make_aware
 
 from mailqueue.errors import DecodeError
-from mailqueue.ledger.claims import Claim, asking, doom
+from mailqueue.ledger.claims import Claim, Claims, asking
 from mailqueue.ledger.clock import Clock
 from mailqueue.ledger.models import UNFINISHED, Entry, State
+from mailqueue.ledger.opening import opened, pause_of
 from mailqueue.ledger.taking import take, window
 from mailqueue.ledger.transitions import (
     after,
@@ -32,7 +33,6 @@ from mailqueue.wire.envelope import Envelope, fresh, pack, unpack
 from mailqueue.wire.signature import Keys, worker_keys
 
 INSERT_SIZE = 4 * 2**20  # of payload in one INSERT; MariaDB takes 16 MiB unless told otherwise
-UNREADABLE_PAUSE = 600.0  # seconds until a row that this worker could not open is due again
 
 
 class DatabaseLedger:
@@ -43,6 +43,11 @@ class DatabaseLedger:
         self.options = options
         self.keys = keys
         self.database = router.db_for_write(Entry)
+        if not connections[self.database].settings_dict["AUTOCOMMIT"]:
+            # What a worker notes would be undone with its connection, and every mail sent again.
+            raise ValueError(
+                f"the ledger needs DATABASES[{self.database!r}] without 'AUTOCOMMIT': False"
+            )
         self.entries = Entry.objects.using(self.database)
 
     # What the sender does.
@@ -70,16 +75,27 @@ class DatabaseLedger:
         with asking(Error), transaction.atomic(using=self.database):
             yield
 
-    def claim(self, *, limit: int, outlived: bool = False) -> list[Claim]:
+    def claim(self, *, limit: int, outlived: bool = False, fence: str = "") -> Claims:
         """Claim at most so many of the mails that are due, first due first.
 
         A mail whose last worker died comes alone. `outlived` takes those only whose time is over.
+        Whoever gets an error may `disown` the ``fence``: perhaps the answer alone was lost.
         """
+        until = time.monotonic() + self.options.lease  # begun before the database's
         with asking(Error):
-            while rows := self._take(limit, outlived=outlived):
-                if claims := [claim for row in rows if (claim := self._read(row))]:
-                    return claims
-            return []
+            due = self.entries.filter(mailer=self.mailer, due_at__lte=Clock())
+            rows = take(
+                due.filter(give_up_at__lte=Clock()) if outlived else due,
+                limit=limit,
+                fence=fence or uuid.uuid4().hex,
+                choose=window,
+                state=State.SENDING,
+                due_at=Clock(self.options.lease),
+                handed=F("handed") + 1,
+            )
+            claims = Claims(claim for row in rows if (claim := self._read(row, until)))
+        claims.found = len(rows)
+        return claims
 
     def finish(self, results: Sequence[tuple[Claim, Settlement]]) -> list[Sequence[Dead] | None]:
         """Note what became of claims.
@@ -105,6 +121,14 @@ class DatabaseLedger:
                 self._sending([claim.envelope.id], claim.fence).update(
                     state=State.QUEUED, due_at=Clock(), handed=handed
                 )
+
+    def disown(self, fence: str) -> None:
+        """Give back what was claimed under a fence and never came into anybody's hands."""
+        with asking(Error):
+            claimed = self.entries.filter(due_at__isnull=False, fence=fence, state=State.SENDING)
+            claimed.filter(mailer=self.mailer).update(
+                state=State.QUEUED, due_at=Clock(), handed=F("handed") - 1
+            )
 
     # What the timer does.
 
@@ -158,27 +182,13 @@ class DatabaseLedger:
         found: datetime | None = needed.aggregate(oldest=Min("queued_at"))["oldest"]
         return found if found is None or is_aware(found) else make_aware(found)
 
-    def _take(self, limit: int, *, outlived: bool) -> list[Entry]:
-        due = self.entries.filter(mailer=self.mailer, due_at__lte=Clock())
-        return take(
-            due.filter(give_up_at__lte=Clock()) if outlived else due,
-            limit=limit,
-            choose=window,
-            state=State.SENDING,
-            due_at=Clock(self.options.lease),
-            handed=F("handed") + 1,
-        )
-
-    def _read(self, row: Entry) -> Claim | None:
+    def _read(self, row: Entry, until: float) -> Claim | None:
         """Return the claim of a row that was taken; what cannot be opened here is given back."""
-        handed = row.handed - 1
         try:
-            envelope = unpack(row.payload, worker_keys())
-            if (envelope.id, envelope.mailer) != (row.pk, row.mailer):
-                raise DecodeError("the payload belongs to another mail")
+            return opened(row, until=until, most=self.options.retry.max_ambiguous)
         except DecodeError as error:
             self._sending([row.pk], row.fence).update(
-                state=State.QUEUED, due_at=Clock(UNREADABLE_PAUSE), handed=handed
+                state=State.QUEUED, due_at=Clock(pause_of(row)), handed=row.handed - 1
             )
             logger.error(
                 "Mail %s of mailer %r cannot be opened by this worker (%s) and waits. "
@@ -186,18 +196,6 @@ class DatabaseLedger:
                 *(row.pk, row.mailer, type(error).__name__),
             )
             return None
-        most = self.options.retry.max_ambiguous
-        return Claim(
-            envelope=dataclasses.replace(
-                envelope,
-                attempts=row.attempts,
-                due_at=None,
-                resent=0 < handed >= most,
-            ),
-            fence=row.fence,
-            handed=handed,
-            doomed=doom(handed=handed, most=most),
-        )
 
     def _finish_one(self, claim: Claim, settlement: Settlement) -> Sequence[Dead] | None:
         keep = self.options.keep_dead
@@ -222,11 +220,18 @@ class DatabaseLedger:
         with around if rows else nullcontext():
             if not self._sending([origin], claim.fence).update(**changes):
                 was_sent = changes["state"] == State.SENT
-                if not was_sent or not self._unfinished([origin]).update(**changes):
+                if not (
+                    (was_sent and self._unfinished([origin]).update(**changes))
+                    or self._noted(origin, claim.fence, changes["state"])
+                ):
                     return None
             if rows:
                 self.entries.bulk_create(rows, ignore_conflicts=True)
         return (*settlement.dead[:whole], *letters)
+
+    def _noted(self, id: str, fence: str, state: State) -> bool:  # noqa: A002
+        """Tell whether this outcome was noted before, and only the answer to that was lost."""
+        return self.entries.filter(pk=id, fence=fence, state=state).exists()
 
     def _sending(self, ids: Collection[str], fence: str) -> QuerySet[Entry]:
         return self.entries.filter(pk__in=ids, fence=fence, state=State.SENDING)

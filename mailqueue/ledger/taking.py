@@ -1,6 +1,5 @@
 """Take rows so that no two callers get the same one, on any database."""
 
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ def take(
     rows: QuerySet[Entry],
     *,
     limit: int,
+    fence: str,
     choose: Callable[[Sequence[Candidate]], Sequence[Candidate]],
     **changes: Any,
 ) -> list[Entry]:
@@ -43,7 +43,6 @@ def take(
         ids = [each.id for each in choose([Candidate(*each) for each in found])]
         if not ids:
             return []
-        fence = uuid.uuid4().hex
         (entries if locks else rows).filter(pk__in=ids).update(fence=fence, **changes)
         taken = entries.filter(pk__in=ids, fence=fence)
         return sorted(taken, key=lambda entry: ids.index(entry.id))

@@ -40,8 +40,19 @@ def classify(
 ) -> dict[str, Outcome]:
     """Say what an exception that a target raised means, for each recipient.
 
-    What was raised within ``opening()`` is no fault of any message, whatever it is.
+    What was raised within ``opening()`` is no fault of any message, whatever it is. Whatever is in
+    the exception, it is said in outcomes that a ledger can hold.
     """
+    try:
+        outcomes = _classified(error, recipients, message)
+    except Exception:  # noqa: BLE001 (an error with odd parts: a code that is a text)
+        outcomes = dict.fromkeys(recipients, _unknown(error))
+    return valid_outcomes(outcomes, recipients)
+
+
+def _classified(
+    error: BaseException, recipients: Sequence[str], message: EmailMessage | None
+) -> dict[str, Outcome]:
     if hasattr(error, IN_OPENING):
         return dict.fromkeys(recipients, of_opening(_outcome(error)))
     if isinstance(error, smtplib.SMTPRecipientsRefused):
@@ -115,6 +126,10 @@ def _outcome(error: BaseException) -> Outcome:
         if outcome := reader(error):
             about_one = outcome.stage is Stage.CONNECT and _in_transaction(error)
             return replace(outcome, stage=Stage.DATA) if about_one else outcome
+    return _unknown(error)
+
+
+def _unknown(error: BaseException) -> Outcome:
     # The name of the class is all that can be told without its text.
     return codes.outcome(Kind.TRANSIENT, Stage.UNKNOWN, f"unknown error {type(error).__name__}")
 

@@ -126,8 +126,10 @@ def _valid(told: Any) -> Outcome | None:
 
 
 def _text(value: object) -> str | None:
-    """Return a text of one line, or None."""
-    return " ".join(value.split()) if isinstance(value, str) and value else None
+    """Return a text of one line, or None; without what a database or a log does not take."""
+    if not isinstance(value, str):
+        return None
+    return "".join(filter(str.isprintable, " ".join(value.split()))) or None
 
 
 def _bare(recipient: object) -> str:

@@ -11,8 +11,9 @@ from django.db import IntegrityError, connections, transaction
 from django.utils.timezone import now
 
 from mailqueue.errors import LedgerError
-from mailqueue.ledger.database import UNREADABLE_PAUSE
+from mailqueue.ledger import database
 from mailqueue.ledger.models import Entry, State
+from mailqueue.ledger.opening import UNREADABLE_PAUSES
 from mailqueue.ledger.taking import WINDOW_SIZE, Candidate, window
 from mailqueue.outcome.outcome import Kind
 from mailqueue.wire.envelope import pack, unpack
@@ -443,8 +444,47 @@ def test_a_payload_that_cannot_be_opened_here_waits_for_a_worker_that_can(ledger
     assert ids(ledger.claim(limit=10)) == [other.id]
     entry = row(mail)
     assert (entry.state, entry.payload, entry.handed) == (State.QUEUED, payload, 0)
-    assert UNREADABLE_PAUSE - 20 < seconds_until(entry.due_at) <= UNREADABLE_PAUSE + 1
+    assert 0 < seconds_until(entry.due_at) <= UNREADABLE_PAUSES[0] + 1
+    Entry.objects.filter(pk=mail.id).update(queued_at=PAST, due_at=PAST)
+    assert ledger.claim(limit=10) == []
+    longest = UNREADABLE_PAUSES[1]
+    assert longest - 20 < seconds_until(row(mail).due_at) <= longest + 1
     assert f"Mail {mail.id} of mailer 'default' cannot be opened by this worker" in caplog.text
+
+
+def test_a_claim_tells_of_what_it_found_and_could_not_open(ledger):
+    mail = envelope()
+    record(ledger, mail)
+    Entry.objects.update(payload="1.json.x:y")
+    claims = ledger.claim(limit=10)
+    assert (claims, claims.found) == ([], 1)
+    assert ledger.claim(limit=10).found == 0
+
+
+def test_a_lease_is_over_for_its_worker_before_it_is_for_others(ledger, monkeypatch):
+    """A worker that is stopped in the midst of a claim has lost it when it goes on."""
+    record(ledger, envelope())
+    before = time.monotonic()
+    original = database.take
+
+    def slow(*args, **kwargs):
+        time.sleep(0.2)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(database, "take", slow)
+    [claim] = ledger.claim(limit=1)
+    assert before < claim.until - ledger.options.lease < before + 0.2
+
+
+def test_a_database_without_autocommit_is_refused(table):
+    """What a worker notes there would be undone, and each mail sent again for ever."""
+    settings = connections[table].settings_dict
+    settings["AUTOCOMMIT"] = False
+    try:
+        with pytest.raises(ValueError, match="AUTOCOMMIT"):
+            ledger_with()
+    finally:
+        settings["AUTOCOMMIT"] = True
 
 
 def test_a_mail_of_another_key_is_delivered_when_the_key_is_mended(ledger, settings):
@@ -480,3 +520,24 @@ def test_the_clock_is_the_databases(ledger, monkeypatch):
     assert ids(ledger.claim(limit=10)) == [mail.id]
     assert ledger.claim(limit=10) == []
     assert 880 < row(mail).due_at.timestamp() - true_time() <= 901
+
+
+def test_a_claim_of_which_the_answer_was_lost_can_be_given_back(ledger):
+    mail, other = envelope(), envelope()
+    record(ledger, mail)
+    assert ledger.claim(limit=1, fence="f" * 32)
+    record(ledger, other)
+    assert ledger.claim(limit=1)
+    ledger.disown("f" * 32)
+    assert (row(mail).state, row(mail).handed) == (State.QUEUED, 0)
+    assert row(other).state == State.SENDING
+
+
+@pytest.mark.parametrize("outcome", [LATER, NEVER])
+def test_an_outcome_that_is_noted_twice_is_told_as_once(ledger, outcome):
+    """The answer to the first time may have been lost."""
+    mail = envelope()
+    claim = start(ledger, mail)
+    told = finish(ledger, claim, settled(mail, a=outcome))
+    assert told is not None
+    assert finish(ledger, claim, settled(mail, a=outcome)) == told

@@ -1,21 +1,26 @@
 """From send() to the SMTP server and into the ledger, with a worker's work done in the test."""
 
 import logging
+import smtplib
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 from celery import Celery
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connections, transaction
 from django.test import override_settings
 from django.utils.timezone import now
 
 from mailqueue import signals, tasks
-from mailqueue.broker.bell import forget
-from mailqueue.broker.publish import publisher_of
+from mailqueue.broker.bell import SOME, forget
+from mailqueue.broker.publish import publish, publisher_of
 from mailqueue.control import cancel
 from mailqueue.delivery import deliver as deliver_module
+from mailqueue.delivery import work as work_module
 from mailqueue.delivery.breaker import Breaker
 from mailqueue.delivery.connections import connections as targets
 from mailqueue.delivery.deliver import breakers
@@ -504,3 +509,113 @@ def test_the_ledger_needs_its_app(settings):
     settings.MAILERS = mailers_for(1, ledger="database")
     with pytest.raises(InvalidMailer, match="in INSTALLED_APPS"):
         _ = mailers.default
+
+
+class Nonsense(BaseEmailBackend):
+    """A target whose server answers with what is no SMTP."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+
+    def send_messages(self, messages):
+        raise smtplib.SMTPDataError(-1, b"\0")
+
+
+def test_an_odd_outcome_is_noted_like_any_other(project):
+    """What the table would refuse would be tried for a whole lease, and the window sent again."""
+    setting = project.mailers(lease=2)
+    setting["smtp"] = {"BACKEND": f"{__name__}.Nonsense"}
+    with override_settings(MAILERS=setting):
+        project.send(message(), message("b@example.test"))
+        project.work()
+    assert states() == [State.DEFERRED] * 2
+
+
+def test_a_lane_whose_windows_take_a_whole_turn_does_not_keep_the_others_waiting(
+    project, monkeypatch
+):
+    """As a list does behind a relay that takes its time."""
+    monkeypatch.setattr("mailqueue.delivery.work.TURN", 0.0)
+    two = project.mailers(batch_size=5)
+    two["urgent"] = two["default"]
+    with override_settings(MAILERS=two):
+        project.send(*(message(f"list{n}@example.test") for n in range(40)))
+        mailers["urgent"].send_messages([message("urgent@example.test")])
+        for _ in range(2):
+            work(project.queue)
+    assert "urgent@example.test" in project.sink.copies()
+
+
+def test_many_mails_that_cannot_be_opened_keep_no_other_waiting(project):
+    project.send(*(message(f"{n}@example.test") for n in range(35)))
+    Entry.objects.update(payload="1.json.x:y")
+    project.send()
+    project.take()
+    assert relay() == [project.queue]
+    project.work()
+    assert project.sink.copies() == {"a@example.test": 1}
+
+
+def test_a_long_list_does_not_fill_the_broker_with_rings(project, monkeypatch):
+    monkeypatch.setattr("mailqueue.delivery.work.TURN", 0.0)
+    with project.using(batch_size=2):
+        project.send(*(message(f"{n}@example.test") for n in range(200)))
+        [ring] = project.take()
+        for _ in range(60):
+            tasks.deliver(ring)
+        for _ in range(60):
+            relay()
+    assert len(project.take()) <= SOME + 60  # a turn that is over rings for the next, one for one
+
+
+def test_mail_of_the_broker_on_the_same_queue_does_not_keep_the_timer_from_ringing(project):
+    project.send()
+    project.take()
+    for _ in range(SOME):
+        publish(["1.json.x:y"], queue=project.queue)
+    forget()
+    assert relay() == [project.queue]
+    assert relay() == []
+
+
+def test_what_ends_a_worker_while_it_notes_outcomes_does_not_undo_them(project, monkeypatch):
+    """The mails are sent; what is not noted would be sent again."""
+    original = DatabaseLedger.claim
+    answers = iter([original, None])
+
+    def claim(self, **kwargs):
+        if answer := next(answers):
+            return answer(self, **kwargs)
+        raise SystemExit
+
+    monkeypatch.setattr(DatabaseLedger, "claim", claim)
+    project.send()
+    [ring] = project.take()
+    with pytest.raises(SystemExit):
+        tasks.deliver(ring)
+    assert states() == [State.SENT]
+
+
+@pytest.mark.parametrize("number", [5, 15])
+def test_claims_of_which_the_answer_was_lost_do_not_wait_for_a_lease(project, monkeypatch, number):
+    """Committed, and the connection breaks: what nobody has in hand is in nobody's doubt."""
+    original = DatabaseLedger.together
+    lost = []
+
+    @contextmanager
+    def together(self):
+        with original(self):
+            yield
+        if not lost:
+            lost.append(True)
+            raise LedgerError("OperationalError")
+
+    monkeypatch.setattr(DatabaseLedger, "together", together)
+    monkeypatch.setattr(work_module, "PAUSES", (0.0,))
+    project.send(*(message(f"{n}@example.test") for n in range(number)))
+    for _ in range(3):
+        project.work()
+        relay()
+    assert lost
+    assert states() == [State.SENT] * number
+    assert set(project.sink.copies().values()) == {1}

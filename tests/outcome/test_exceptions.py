@@ -379,3 +379,22 @@ def test_smtplib_before_and_after_the_dot(
 def test_nothing_raised_is_ever_sent(code: int, text: bytes) -> None:
     for kind in smtplib.SMTPDataError, smtplib.SMTPConnectError, smtplib.SMTPAuthenticationError:
         assert classify(kind(code, text), [JO])[JO].kind is not Kind.SENT
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        smtplib.SMTPDataError(-1, b"not an answer"),  # what smtplib makes of one
+        smtplib.SMTPSenderRefused(99999, b"x", "from@example.test"),
+        smtplib.SMTPSenderRefused("451", "x", "from@example.test"),
+        TransientDeliveryError(code=70000),
+        TransientDeliveryError(code="busy"),
+        TransientDeliveryError(enhanced=5),
+        TransientDeliveryError(enhanced="4.\0"),
+    ],
+)
+def test_whatever_an_error_holds_its_outcome_can_be_kept(error):
+    [outcome] = classify(error, ["a@example.test"]).values()
+    assert outcome.code is None or 0 <= outcome.code <= 999
+    for text in (outcome.reason, outcome.enhanced or ""):
+        assert text.isprintable()
