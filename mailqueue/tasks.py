@@ -1,7 +1,7 @@
 """The Celery task that carries mail, and what a worker needs to run it."""
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Task, shared_task, signals
 from celery.exceptions import Reject
@@ -26,9 +26,21 @@ from mailqueue.log import floods, logger
 from mailqueue.mail import InvalidMailer
 from mailqueue.options import QueueOptions
 
+if TYPE_CHECKING:
+    _Task = Task[[str], None]
+else:
+    _Task = Task  # cannot be subscripted in Celery 5.5
+
+
+class MailTask(_Task):
+    """Shows no argument to whoever looks at a worker."""
+
+    Request = "mailqueue.bootsteps.request:Request"
+
 
 @shared_task(
     bind=True,
+    base=MailTask,
     name=TASK,
     acks_late=True,
     reject_on_worker_lost=True,
@@ -40,7 +52,7 @@ from mailqueue.options import QueueOptions
     soft_time_limit=NO_LIMIT,
     rate_limit="0",
 )
-def deliver(self: Task[[str], None], argument: str) -> None:
+def deliver(self: MailTask, argument: str) -> None:
     """Deliver a batch, the JSON array of packed envelopes, or answer a ring of the ledger.
 
     Returning acks it, so by then each mail is sent, published again, or a dead letter.
