@@ -1,6 +1,5 @@
 """The queues of mail and of dead letters, declared as each kind of broker needs them."""
 
-import logging
 from collections.abc import Sequence
 
 from celery import Celery
@@ -8,11 +7,10 @@ from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
 from mailqueue.broker.app import MailApp, carrier
+from mailqueue.log import logger
 
 # A mail whose worker dies this many times is dead-lettered by RabbitMQ itself.
 DELIVERY_LIMIT = 10
-
-logger = logging.getLogger("mailqueue")
 
 
 def is_rabbitmq(app: Celery) -> bool:

@@ -19,7 +19,9 @@ from mailqueue import tasks
 from mailqueue.broker.publish import publisher_of
 from mailqueue.demo.sink import Stall
 from mailqueue.lanes import Lane
+from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Entry, State
+from mailqueue.mail import mailers
 from mailqueue.relay import INTERVAL, relay
 from tests.ledger.mails import PAST
 from tests.ledger.projects import Project, message
@@ -112,9 +114,11 @@ def test_killed_before_the_mark_a_window_comes_twice_and_never_a_third_time(proj
     assert count(due_at=None) == 4
 
 
-def stopped_while_sending(project, environ, stall, *rings: str) -> "subprocess.Popen[str]":
+def stopped_while_sending(
+    project, environ, stall, *rings: str, stage: str = "MAIL"
+) -> "subprocess.Popen[str]":
     """Stop a worker that has begun to send the first mail of a window."""
-    project.sink.answer("MAIL", stall)
+    project.sink.answer(stage, stall)
     process = start("never", environ)
     process.stdin.write("\n".join(rings) + "\n")
     process.stdin.close()
@@ -145,20 +149,31 @@ def test_a_stopped_worker_keeps_only_what_it_has_in_hand(project, environ):
     assert count(state=State.SENT) == 5
 
 
-def test_stopped_beyond_its_lease_a_window_comes_twice(project, environ):
-    """Window W3: all that was in hand, whether it had been begun or not; nothing else."""
-    with project.using(batch_size=2):
-        environ["MAILQUEUE_MAILERS"] = json.dumps(project.mailers(batch_size=2))
+@pytest.mark.parametrize(("stage", "most"), [("MAIL", 1), ("DATA", 2)])
+def test_stopped_beyond_its_lease_a_worker_sends_only_what_it_was_sending(
+    project, environ, stage, most
+):
+    """Window W3: a mail whose content it was about to send; what it had not begun is given back."""
+    short = {"batch_size": 5, "lease": 4.0}
+    environ["MAILQUEUE_MAILERS"] = json.dumps(project.mailers(**short))
+    with project.using(**short):
         project.send(*(message(f"{name}@example.test") for name in "abcde"))
         stall = Stall()
-        process = stopped_while_sending(project, environ, stall, *project.take()[:1])
-        lapse()
-        relay()
-        project.work()
+        process = stopped_while_sending(project, environ, stall, *project.take()[:1], stage=stage)
+        until(project_ledger().is_due)
+        while count(state=State.SENT) < 5:
+            relay()
+            project.work()
         assert set(project.sink.copies().values()) == {1}
         goes_on(process, stall)
-    assert sorted(project.sink.copies().values()) == [1, 1, 1, 2, 2]
+    assert sorted(project.sink.copies().values()) == [1, 1, 1, 1, most]
     assert count(state=State.SENT) == 5
+
+
+def project_ledger() -> DatabaseLedger:
+    ledger = mailers.default.lane.ledger
+    assert ledger is not None
+    return ledger
 
 
 @pytest.fixture
