@@ -28,7 +28,7 @@ def deliver(
     envelopes: Sequence[Envelope],
     lane: Lane,
     *,
-    may_go: Callable[[float], bool] = lambda seconds: True,
+    may_go: Callable[[Envelope, float], bool] = lambda envelope, seconds: True,
     clock: Callable[[], float] = time.time,
     random: Callable[[], float] = random.random,
 ) -> Iterator[Settlement]:
@@ -51,7 +51,8 @@ def deliver(
         def ready(
             index: int, seconds: float, now: Sequence[Mail] = now, late: set[int] = late
         ) -> bool:
-            goes = may_go(seconds) and not is_expired(now[index][0], clock())
+            envelope = now[index][0]
+            goes = not is_expired(envelope, clock()) and may_go(envelope, seconds)
             if not goes:
                 late.add(index)
             return goes

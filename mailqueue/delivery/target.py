@@ -32,29 +32,38 @@ def attempt(
     """
     # Asked before: a target may change the messages that it is given.
     mails = [(message, message.recipients()) for message in messages]
+    late: set[int] = set()
     reported: list[object] = []
     error: Exception | None = None
     try:
         with connections.use(lane.options.using) as target:
             reporting = reports_outcomes(target)
             if reporting:
-                ask_before_content(target, messages, may_go)
-                for outcomes in reports(target.deliver(messages), limit=len(messages) + 1):
+                late = ask(target, messages, may_go)
+                going = [message for index, message in enumerate(messages) if index not in late]
+                for outcomes in reports(target.deliver(going), limit=len(going) + 1):
                     reported.append(outcomes)  # one by one: what was told before an error counts
     except Exception as raised:  # noqa: BLE001 (classify knows them all; unknown ones are retried)
         error, reporting = raised, True
-    if reporting:
-        yield from completed(lane, mails, reported, error)
-    else:
+    if not reporting:
         yield from attempt_singly(lane, mails, may_go)
-
-
-def ask_before_content(target: Any, messages: Sequence[EmailMessage], may_go: MayGo) -> None:
-    """Let a target ask `may_go` just before the content of a message goes, if it can do that."""
-    if not hasattr(target, "before_content"):
         return
+    tried = [mail for index, mail in enumerate(mails) if index not in late]
+    answers = completed(lane, tried, reported, error)
+    for index, (_, recipients) in enumerate(mails):
+        yield dict.fromkeys(recipients, LATE) if index in late else next(answers)
+
+
+def ask(target: Any, messages: Sequence[EmailMessage], may_go: MayGo) -> set[int]:
+    """Ask `may_go` of each message; return the numbers of those that may not.
+
+    A target that has ``before_content`` asks by itself, just before the content of each goes.
+    """
     numbers = {id(message): index for index, message in enumerate(messages)}
-    target.before_content = lambda message: may_go(numbers[id(message)], longest(target))
+    if hasattr(target, "before_content"):
+        target.before_content = lambda message: may_go(numbers[id(message)], longest(target))
+        return set()
+    return {index for index in numbers.values() if not may_go(index, longest(target))}
 
 
 def longest(target: Any) -> float:

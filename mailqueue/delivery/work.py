@@ -9,7 +9,7 @@ import itertools
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 from django.db import close_old_connections
@@ -23,6 +23,7 @@ from mailqueue.ledger.selection import APP, is_installed
 from mailqueue.log import logger
 from mailqueue.outcome.outcome import Kind
 from mailqueue.outcome.settlement import Dead, Settlement, given_up
+from mailqueue.wire.envelope import Envelope
 
 # Seconds of work after which other tasks of the worker have their turn.
 TURN = 0.1
@@ -103,10 +104,15 @@ def deliver_claims(claims: Sequence[Claim], lane: Lane) -> list[Result]:
     """Return what became of each claim; on the way out of the process, note what is known."""
     over = min(claim.until for claim in claims)
 
-    def may_go(seconds: float) -> bool:
+    gone: set[str] = set()
+
+    def may_go(envelope: Envelope, seconds: float) -> bool:
         # A lease that is too short for any mail is told at the start; some must go all the same.
         seconds = min(seconds, 0.9 * lane.options.lease)
-        return time.monotonic() + seconds < over
+        goes = time.monotonic() + seconds < over
+        if goes:
+            gone.add(envelope.id)
+        return goes
 
     results: list[Result] = [
         (claim, given_up(claim.envelope, claim.doomed, Kind.AMBIGUOUS))
@@ -119,7 +125,7 @@ def deliver_claims(claims: Sequence[Claim], lane: Lane) -> list[Result]:
         for settlement in deliver(envelopes, lane, may_go=may_go):
             results.append((of.pop(settlement.envelope.id), settlement))
     except BaseException as error:
-        leave(results, list(of.values()), lane)
+        leave(results, list(of.values()), lane, gone)
         if isinstance(error, Exception):
             # Neither its text nor its traceback's: both may quote a mail.
             place = traceback.extract_tb(error.__traceback__)[-1]
@@ -129,12 +135,15 @@ def deliver_claims(claims: Sequence[Claim], lane: Lane) -> list[Result]:
     return results
 
 
-def leave(results: Sequence[Result], rest: Sequence[Claim], lane: Lane) -> None:
-    """Note what is known, and give back the rest, of which nobody knows, at once."""
+def leave(
+    results: Sequence[Result], rest: Sequence[Claim], lane: Lane, gone: Collection[str] = ()
+) -> None:
+    """Note what is known, and give back the rest at once: in doubt is what may have gone."""
     ledger = lane.kept()
     try:
         told = ledger.finish(results)
-        ledger.release(rest, in_doubt=True)
+        for claim in rest:
+            ledger.release([claim], in_doubt=claim.envelope.id in gone)
     except LedgerError as error:
         logger.error("Mails in hand wait for the end of their lease: %s.", error)
     else:

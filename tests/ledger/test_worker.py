@@ -427,6 +427,34 @@ def test_a_worker_that_is_ended_gives_back_what_it_has_in_hand(project, monkeypa
     assert mailers.default.lane.ledger.is_due()
 
 
+class Ends(BaseEmailBackend):
+    """Ends its process with the second message."""
+
+    sent = 0
+
+    def send_messages(self, email_messages):
+        type(self).sent += 1
+        if self.sent == 2:
+            raise SystemExit
+        return 1
+
+
+def test_what_a_worker_that_is_ended_had_not_begun_is_in_nobodys_doubt(project, monkeypatch):
+    Ends.sent = 0
+    ends = project.mailers()
+    ends["smtp"] = {"BACKEND": f"{__name__}.Ends"}
+    with override_settings(MAILERS=ends):
+        project.send(*(message(f"{n}@example.test") for n in range(5)))
+        [ring] = project.take()
+        with pytest.raises(SystemExit):
+            tasks.deliver(ring)
+    assert sorted(Entry.objects.values_list("state", "handed")) == [
+        *[(State.QUEUED, 0)] * 3,
+        (State.QUEUED, 1),
+        (State.SENT, 0),
+    ]
+
+
 def test_one_mail_that_cannot_be_rebuilt_takes_no_other_along(project, monkeypatch):
     def rebuild(envelope, fetch):
         if envelope.id == victim:
