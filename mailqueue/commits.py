@@ -1,7 +1,6 @@
 """What waits until the caller's transactions have committed."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from django.db import connections, transaction
 
@@ -24,15 +23,16 @@ def when_committed(action: Callable[[], None], blocks: Sequence[str]) -> None:
     """
     if not blocks:
         action()
-    waits_for = set(blocks)
+    waits_for = len(blocks)
 
-    def committed(alias: str) -> None:
-        waits_for.remove(alias)
+    def committed() -> None:
+        nonlocal waits_for
+        waits_for -= 1
         if not waits_for:
             action()
 
     for alias in blocks:
-        transaction.on_commit(partial(committed, alias), using=alias, robust=True)
+        transaction.on_commit(committed, using=alias, robust=True)
 
 
 def is_broken(alias: str) -> bool:

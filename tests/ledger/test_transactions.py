@@ -12,7 +12,7 @@ from django.db import DatabaseError, connections, transaction
 from django.test import override_settings
 from django.utils.log import AdminEmailHandler
 
-from mailqueue import signals, tasks
+from mailqueue import compat, signals, tasks
 from mailqueue.broker import bell
 from mailqueue.delivery.deliver import breakers
 from mailqueue.errors import LedgerError, PublishError
@@ -179,7 +179,10 @@ def project_ledger() -> DatabaseLedger:
 def mailed_log(request: Any, settings: Any) -> Iterator[None]:
     """Mail what is logged to the admins, through the queue, as projects do."""
     floods.flush()
-    settings.ADMINS = ["admin@example.test"]
+    admin = "admin@example.test"
+    settings.ADMINS = [("Admin", admin)] if compat.ADMINS_ARE_PAIRS else [admin]
+    if not compat.HAS_MAILERS:
+        settings.EMAIL_BACKEND = compat.BRIDGE
     handler = AdminEmailHandler(reporter_class="django.views.debug.ExceptionReporter")
     handler.setLevel(logging.WARNING)
     log = logging.getLogger(request.param)
