@@ -61,15 +61,15 @@ def deliver(self: MailTask, argument: str) -> None:
         answer(rung)
         return
     # The screen has put the name of the queue there.
-    queue = str((self.request.delivery_info or {}).get("routing_key") or "")
+    queue = (self.request.delivery_info or {}).get("routing_key") or QueueOptions.DEFAULT_QUEUE
     try:
         try:
-            process(argument, queue=queue or QueueOptions.DEFAULT_QUEUE)
+            process(argument, queue=queue)
         except PublishError:
             raise
         except Exception as error:  # noqa: BLE001
             # A defect of ours must neither lose the batch nor send it for ever.
-            bury_whole(argument, error)
+            bury_whole(argument, error, queue=queue)
     except PublishError:
         if eager.attempt.get() is not None:
             raise

@@ -13,7 +13,6 @@ from mailqueue.broker.publish import publisher
 from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane
 from mailqueue.log import logger
-from mailqueue.options import QueueOptions
 from mailqueue.outcome.outcome import Kind, Outcome
 from mailqueue.outcome.settlement import Dead, Settlement
 from mailqueue.wire.envelope import Envelope
@@ -79,15 +78,20 @@ def bury(envelope: Envelope, lane: Lane, reason: str, outcome: Outcome) -> None:
     persist(lambda: park(letter, publisher(), queue=lane.options.queue))
 
 
-def bury_unread(content: object, reason: str, envelope: Envelope | None = None) -> None:
-    """Make a dead letter of what this process has no lane for, or cannot read, as it came."""
+def bury_unread(
+    content: object, reason: str, *, queue: str, envelope: Envelope | None = None
+) -> None:
+    """Make a dead letter of what this process has no lane for, or cannot read, as it came.
+
+    `queue` is the mail queue that it came by.
+    """
     letter = DeadLetter(
         content=content if isinstance(content, str) else json.dumps(content),
         reason=reason,
         id=envelope.id if envelope else "",
         mailer=envelope.mailer if envelope else "",
     )
-    persist(lambda: park(letter, publisher(), queue=QueueOptions.DEFAULT_QUEUE))
+    persist(lambda: park(letter, publisher(), queue=queue))
 
 
 def persist(publication: Callable[[], None]) -> None:
@@ -109,10 +113,10 @@ def persist(publication: Callable[[], None]) -> None:
             pause = min(2 * pause, 30.0)
 
 
-def bury_whole(batch: str, error: Exception) -> None:
+def bury_whole(batch: str, error: Exception, *, queue: str) -> None:
     """Make a dead letter of a batch that a defect of ours has stopped."""
     reason = f"internal error: {type(error).__name__}"
-    bury_unread(batch, reason)
+    bury_unread(batch, reason, queue=queue)
     # Neither the error's text nor its traceback's: both may quote the mail.
     place = traceback.extract_tb(error.__traceback__)[-1]
     logger.error("A batch became a dead letter: %s (%s:%s).", reason, place.name, place.lineno)

@@ -30,7 +30,7 @@ strangers_told: set[str] = set()
 def process(batch: str, *, queue: str) -> None:
     """Deliver the batch that came by a queue; by the end nothing of it is left to do here."""
     groups: defaultdict[str, dict[str, Envelope]] = defaultdict(dict)
-    for text, envelope in readable(batch):
+    for text, envelope in readable(batch, queue):
         groups[envelope.mailer][text] = envelope
     for mailer, envelopes in groups.items():
         try:
@@ -41,7 +41,7 @@ def process(batch: str, *, queue: str) -> None:
             process_lane(envelopes, lane)
 
 
-def readable(batch: str) -> Iterator[tuple[str, Envelope]]:
+def readable(batch: str, queue: str) -> Iterator[tuple[str, Envelope]]:
     """Yield the texts of a batch and what they hold; what none can read becomes a dead letter."""
     try:
         texts = json.loads(batch)
@@ -49,7 +49,7 @@ def readable(batch: str) -> Iterator[tuple[str, Envelope]]:
         texts = None
     listed = isinstance(texts, list) and len(texts) <= MOST
     if not listed or not all(isinstance(text, str) for text in texts):
-        bury_unread(batch, "undecodable: DecodeError")
+        bury_unread(batch, "undecodable: DecodeError", queue=queue)
         return
     if any(text.startswith(REFERENCE) for text in texts):
         ring_for_all()
@@ -60,7 +60,7 @@ def readable(batch: str) -> Iterator[tuple[str, Envelope]]:
         try:
             yield text, unpack(text, keys)
         except DecodeError as error:
-            bury_unread(text, f"undecodable: {type(error).__name__}")
+            bury_unread(text, f"undecodable: {type(error).__name__}", queue=queue)
             if isinstance(error, BadSignature):
                 ask_for_key()
 
@@ -89,7 +89,7 @@ def wait_for_lane(envelopes: Mapping[str, Envelope], mailer: str, queue: str) ->
         logger.error("Mail of mailer %r waits: MAILERS here has no such queue mailer.", mailer)
     for text, envelope in envelopes.items():
         if time.time() > envelope.queued_at + RetryPolicy().max_age:
-            bury_unread(text, "unknown mailer", envelope)
+            bury_unread(text, "unknown mailer", queue=queue, envelope=envelope)
         else:
             persist(lambda text=text: publish([text], queue=queue, countdown=PAUSE))  # type: ignore[misc]
 

@@ -18,7 +18,7 @@ def celery_of_project(broker_url):
 
 @pytest.fixture
 def unclaimed(celery_of_project):
-    """Give the dead letters that have no mailer: they are on the default queue's."""
+    """Give the unread dead letters of what came by no queue: they are on the default queue's."""
     target = dead_queue(QueueOptions.DEFAULT_QUEUE, quorum=publisher().rabbitmq)
 
     def empty() -> None:

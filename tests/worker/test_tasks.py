@@ -93,6 +93,12 @@ def test_garbage_is_parked_with_its_bytes_and_nothing_is_sent(unclaimed, garbage
     assert all(letter.content in (garbage, *map(json_text, parts(garbage))) for letter in letters)
 
 
+def test_what_cannot_be_read_is_a_dead_letter_of_the_queue_that_it_came_by(project, unclaimed):
+    process("garbage", queue=project)
+    assert [letter.content for letter in dead(project)] == ["garbage"]
+    assert unclaimed() == []
+
+
 def parts(garbage: str):
     try:
         return json.loads(garbage)
