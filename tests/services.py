@@ -5,9 +5,11 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 from kombu import Connection
+from kombu.transport.native_delayed_delivery import MAX_NUMBER_OF_BITS_TO_USE, level_name
 
 from mailqueue.demo.broker import remove_queues
 from tests.procnodes import rabbitmq_process, redis_process, run
@@ -63,9 +65,33 @@ def rabbitmq_answers(url: str) -> bool:
 
 @contextmanager
 def queue_on(url: str) -> Iterator[str]:
-    """Give a queue name that nobody else uses; the queue and its dead letters go afterwards."""
+    """Give a queue name that nobody else uses; the queue and its dead letters go afterwards.
+
+    So does what waits in the broker's delay queues for it. It would come due when there is nowhere
+    to go, and RabbitMQ keeps that for ever: with 32 of them a delay queue stands still.
+    """
     name = f"test-{uuid.uuid4().hex}"
     try:
         yield name
     finally:
+        if not url.startswith("redis"):
+            remove_delayed(url, name)
         remove_queues(url, name, f"{name}.dead")
+
+
+def remove_delayed(url: str, name: str) -> None:
+    """Take what waits in RabbitMQ for the queue `name` out of the delay queues."""
+    with Connection(url) as connection:
+        for level in range(MAX_NUMBER_OF_BITS_TO_USE):
+            delayed = level_name(level)
+            channel: Any = connection.channel()
+            try:
+                count = channel.queue_declare(delayed, passive=True).message_count
+            except connection.channel_errors:  # no delay queues there
+                continue
+            for _ in range(count):
+                if (message := channel.basic_get(delayed)) is None:
+                    break
+                if message.delivery_info["routing_key"].endswith(f".{name}"):
+                    channel.basic_ack(message.delivery_info["delivery_tag"])
+            channel.close()  # what is for others goes back

@@ -6,10 +6,13 @@ import threading
 
 import pytest
 from kombu import Connection, Queue
+from kombu.transport.native_delayed_delivery import level_name
 
+from mailqueue.broker.publish import publisher
 from mailqueue.demo.answers import DROP, KEEP_AND_DROP, Stall
 from mailqueue.demo.sink import Sink
 from tests import services
+from tests.project_app import project_app
 
 
 def test_a_queue_is_gone_after_its_test(broker_url: str) -> None:
@@ -19,6 +22,29 @@ def test_a_queue_is_gone_after_its_test(broker_url: str) -> None:
         Queue(name, channel=connection).queue_declare(passive=True)
     with Connection(broker_url) as connection, pytest.raises(connection.channel_errors):
         Queue(name, channel=connection).queue_declare(passive=True)
+
+
+@pytest.mark.broker
+@pytest.mark.rabbitmq
+def test_what_waits_for_a_queue_goes_with_it(rabbitmq_url: str) -> None:
+    """What waits for another one stays."""
+    with services.queue_on(rabbitmq_url) as kept, project_app(rabbitmq_url):
+        with services.queue_on(rabbitmq_url) as name:
+            for queue in (name, kept):
+                publisher().task("x", queue=queue, priority=None, countdown=3000)
+            assert delayed(rabbitmq_url, name) == delayed(rabbitmq_url, kept) == 1
+        assert delayed(rabbitmq_url, name) == 0
+        assert delayed(rabbitmq_url, kept) == 1
+
+
+def delayed(url: str, name: str) -> int:
+    """Count what lies in the delay queue of waits of 34 to 68 minutes for the queue `name`."""
+    with Connection(url) as connection:
+        channel = connection.channel()
+        found = iter(lambda: channel.basic_get(level_name(11)), None)
+        keys = [message.delivery_info["routing_key"] for message in found]
+        channel.close()  # all goes back
+    return sum(key.endswith(f".{name}") for key in keys)
 
 
 def send(sink: Sink, *recipients: str) -> dict[str, tuple[int, bytes]]:
