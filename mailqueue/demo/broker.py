@@ -87,7 +87,8 @@ def remove_queues(url: str, *names: str) -> None:
             if url.startswith("redis"):
                 # kombu's Redis deletes only queues that this very connection has declared.
                 channel.queue_purge(name)
-                channel.client.delete(f"_kombu.binding.{name}")
+                for kind in ("binding", "binding_permanent"):
+                    channel.client.delete(f"_kombu.{kind}.{name}")
             else:
                 channel.queue_delete(name)
                 channel.exchange_delete(name)
