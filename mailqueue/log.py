@@ -4,6 +4,7 @@ Each names the mail by id and mailer, and says why; no line has addresses or con
 """
 
 import atexit
+import functools
 import logging
 import os
 import threading
@@ -47,6 +48,12 @@ class Voice(logging.LoggerAdapter[logging.Logger]):
 
 
 logger = Voice(logging.getLogger("mailqueue"), {})
+
+
+@functools.cache
+def tell_stranger(mailer: str) -> None:
+    """Say, once for each mailer in a process, that mail waits for a worker that has the mailer."""
+    logger.error("Mail of mailer %r waits: MAILERS here has no such queue mailer.", mailer)
 
 
 def log_sent(*, id: str, **facts: object) -> None:  # noqa: A002 (what signals call it)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mailqueue.lanes import Lane, lanes
 from mailqueue.ledger.clock import leave_pool, limited
-from mailqueue.log import logger
+from mailqueue.log import tell_stranger
 
 if TYPE_CHECKING:
     from mailqueue.ledger.database import DatabaseLedger
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 INTERVAL = 5.0  # seconds; what nobody rang for waits half of that on average
 PATIENCE = 30.0  # seconds for the database to answer one question
 PURGE_SIZE = 500  # rows that are deleted at once
-
-# Mailers with mail that waits and that this process does not know; each is told once.
-strangers_told: set[str] = set()
 
 
 def relay() -> list[str]:
@@ -58,9 +55,7 @@ def prepare() -> None:
 def tell_strangers(known: Mapping[str, Lane]) -> None:
     """Tell of mail that waits for a mailer which this process does not have."""
     for mailer in any_ledger(known).strangers(list(known)):
-        if mailer not in strangers_told:
-            strangers_told.add(mailer)
-            logger.error("Mail of mailer %r waits: MAILERS here has no such queue mailer.", mailer)
+        tell_stranger(mailer)
 
 
 def any_ledger(known: Mapping[str, Lane]) -> "DatabaseLedger":

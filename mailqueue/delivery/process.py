@@ -1,5 +1,6 @@
 """A batch of the broker in a worker's hands: read it, deliver what is due, follow up on each."""
 
+import functools
 import json
 import time
 from collections import defaultdict
@@ -12,7 +13,7 @@ from mailqueue.delivery.deliver import deliver
 from mailqueue.delivery.follow_up import announce, bury_unread, follow_up, persist, publish_again
 from mailqueue.errors import BadSignature, DecodeError
 from mailqueue.lanes import Lane, lane_of, lanes
-from mailqueue.log import logger
+from mailqueue.log import logger, tell_stranger
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.outcome.retry import MINUTE, RetryPolicy
 from mailqueue.wire.envelope import Envelope, unpack
@@ -22,9 +23,6 @@ from mailqueue.wire.signature import worker_keys
 REFERENCE = "1.ref."
 MOST = 1000  # texts in a batch of ours; what has more is not worth a dead letter for each
 PAUSE = MINUTE  # seconds until what this worker cannot do is tried again, by any worker
-
-# Mailers of which mail came that this worker does not have; each is told once.
-strangers_told: set[str] = set()
 
 
 def process(batch: str, *, queue: str) -> None:
@@ -65,14 +63,13 @@ def readable(batch: str, queue: str) -> Iterator[tuple[str, Envelope]]:
                 ask_for_key()
 
 
+@functools.cache
 def ask_for_key() -> None:
     """Say once what a bad signature may mean, beside the dead letters themselves."""
-    if "" not in strangers_told:
-        strangers_told.add("")
-        logger.error(
-            "Mail came with a signature that does not hold. Is SECRET_KEY the sender's? When it "
-            "is mended, `manage.py mailqueue requeue` queues what was good mail."
-        )
+    logger.error(
+        "Mail came with a signature that does not hold. Is SECRET_KEY the sender's? When it "
+        "is mended, `manage.py mailqueue requeue` queues what was good mail."
+    )
 
 
 def ring_for_all() -> None:
@@ -84,9 +81,7 @@ def ring_for_all() -> None:
 
 def wait_for_lane(envelopes: Mapping[str, Envelope], mailer: str, queue: str) -> None:
     """Give signed mail of a mailer that this worker does not have to the workers that have it."""
-    if mailer not in strangers_told:
-        strangers_told.add(mailer)
-        logger.error("Mail of mailer %r waits: MAILERS here has no such queue mailer.", mailer)
+    tell_stranger(mailer)
     for text, envelope in envelopes.items():
         if time.time() > envelope.queued_at + RetryPolicy().max_age:
             bury_unread(text, "unknown mailer", queue=queue, envelope=envelope)

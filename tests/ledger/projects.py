@@ -1,13 +1,16 @@
 """A project that sends mail through the queue; a worker's work is done where the test wants it."""
 
+from threading import Thread
 from typing import Any
 
 from django.core.mail import EmailMessage
+from django.db import connections
 from django.test import override_settings
 
 from mailqueue import tasks
 from mailqueue.broker.publish import publisher
 from mailqueue.broker.queues import mail_queue
+from mailqueue.delivery.connections import connections as targets
 from mailqueue.demo.sink import Sink
 from mailqueue.mail import mailers
 
@@ -29,6 +32,21 @@ def mailers_for(port: int, **options: Any) -> dict[str, Any]:
 
 def message(to: str = "a@example.test") -> EmailMessage:
     return EmailMessage("Hello", "body", "from@example.test", [to])
+
+
+def in_thread(argument: str) -> Thread:
+    """Begin a mail task in a thread, as another worker would."""
+
+    def deliver() -> None:
+        try:
+            tasks.deliver(argument)
+        finally:
+            targets.close()
+            connections.close_all()
+
+    thread = Thread(target=deliver)
+    thread.start()
+    return thread
 
 
 class Project:

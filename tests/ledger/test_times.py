@@ -2,40 +2,23 @@
 
 import time
 from datetime import timedelta
-from threading import Thread
 from types import SimpleNamespace
 
 import pytest
 from django.core.checks import run_checks
-from django.db import connections
 from django.test import override_settings
 from django.utils.timezone import now
 
-from mailqueue import tasks
 from mailqueue.broker import bell
 from mailqueue.delivery import work as work_module
-from mailqueue.delivery.connections import connections as targets
 from mailqueue.demo.sink import Stall
 from mailqueue.ledger.models import Entry, State
 from mailqueue.relay import relay
 from mailqueue.scheduling import queue_options
-from tests.ledger.projects import Project, message
-from tests.ledger.test_loss import until
+from tests.ledger.projects import Project, in_thread, message
+from tests.waiting import until
 
 DJANGOS = "django.core.mail.backends.smtp.EmailBackend"
-
-
-def in_thread(argument: str) -> Thread:
-    def deliver() -> None:
-        try:
-            tasks.deliver(argument)
-        finally:
-            targets.close()
-            connections.close_all()
-
-    thread = Thread(target=deliver)
-    thread.start()
-    return thread
 
 
 @pytest.fixture(params=["ours", "Django's"])

@@ -5,13 +5,12 @@ import smtplib
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 from typing import Any
 
 import pytest
 from celery import Celery
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import connections, transaction
+from django.db import transaction
 from django.test import override_settings
 from django.utils.timezone import now
 
@@ -22,7 +21,6 @@ from mailqueue.control import cancel
 from mailqueue.delivery import deliver as deliver_module
 from mailqueue.delivery import work as work_module
 from mailqueue.delivery.breaker import Breaker
-from mailqueue.delivery.connections import connections as targets
 from mailqueue.delivery.deliver import breakers
 from mailqueue.delivery.work import work
 from mailqueue.demo.sink import KEEP_AND_DROP, Stall
@@ -30,12 +28,13 @@ from mailqueue.errors import EncodeError, LedgerError
 from mailqueue.lanes import Lane
 from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Entry, State
+from mailqueue.log import tell_stranger
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
-from mailqueue.relay import relay, strangers_told
+from mailqueue.relay import relay
 from mailqueue.scheduling import id_of, queue_options
 from tests.ledger.mails import PAST, make_due
-from tests.ledger.projects import Project, message
+from tests.ledger.projects import Project, in_thread, message
 from tests.procnodes import free_port
 from tests.project_app import project_app
 
@@ -119,16 +118,7 @@ def test_two_workers_at_once_send_one_copy(project):
     project.sink.answer("DATA", stall)
     project.send()
     [ring] = project.take()
-
-    def deliver() -> None:
-        try:
-            tasks.deliver(ring)
-        finally:
-            targets.close()
-            connections.close_all()
-
-    first = Thread(target=deliver)
-    first.start()
+    first = in_thread(ring)
     assert stall.reached.wait(30)
     tasks.deliver(ring)
     stall.release()
@@ -498,7 +488,7 @@ def test_a_defect_in_the_next_claim_does_not_undo_what_was_sent(project, monkeyp
 def test_mail_of_a_mailer_that_is_gone_is_told(project, caplog):
     project.send()
     Entry.objects.update(mailer="gone")
-    strangers_told.clear()
+    tell_stranger.cache_clear()
     for _ in range(2):
         assert relay() == []
     assert caplog.text.count("Mail of mailer 'gone' waits") == 1

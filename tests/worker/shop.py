@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mailqueue.demo.sink import Sink
 from tests.procnodes import Process
 
 SETTINGS = """
@@ -56,6 +57,16 @@ class Project:
     def worker(self, app: str, *arguments: str) -> Process:
         command = [sys.executable, "-m", "celery", "-A", app, "worker", "-c", "1", "-l", "INFO"]
         return Process("worker", [*command, *arguments], cwd=self.folder, env=self.env)
+
+    def deliver(self, sink: Sink, app: str, *arguments: str) -> Process:
+        """Send a mail, wait until a worker has delivered it, and return the ended worker."""
+        worker = self.worker(app, *arguments)
+        try:
+            self.send()
+            sink.wait(lambda: sink.copies()["b@x.test"] == 1)
+        finally:
+            worker.remove()
+        return worker
 
     def send(self, script: str = SEND) -> None:
         subprocess.run(

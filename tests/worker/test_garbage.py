@@ -16,24 +16,16 @@ from mailqueue.broker.publish import TASK, Publisher, publisher_of
 from mailqueue.broker.queues import DELIVERY_LIMIT, mail_queue
 from mailqueue.mail import mailers
 from tests.procnodes import Process
+from tests.worker.deployment import KEY, environment
 
 CANARY = "canary-7f3a"
-KEY = "the key of sender and worker"
 MAIL = {"task": TASK, "id": "1", "lang": "py"}
 
 
 @pytest.fixture
 def worker(broker_url, queue, sink, tmp_path) -> Iterator[Process]:
     command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-P", "solo", "-l", "INFO"]
-    env = {
-        "MAILQUEUE_BROKER_URL": broker_url,
-        "MAILQUEUE_SECRET_KEY": KEY,
-        "MAILQUEUE_QUEUE": queue,
-        "MAILQUEUE_SMTP_HOST": "127.0.0.1",
-        "MAILQUEUE_SMTP_PORT": str(sink.port),
-        "DJANGO_SETTINGS_MODULE": "worker.settings",
-        "PYTHONPATH": ":".join(sys.path),
-    }
+    env = environment(broker_url, queue, sink)
     process = Process("worker", command, cwd=tmp_path, env=env)
     yield process
     process.remove()

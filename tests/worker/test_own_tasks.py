@@ -69,12 +69,7 @@ def test_a_worker_that_mixes_says_so(shop):
 
 def test_a_worker_for_mail_alone_has_nothing_to_say(shop, sink):
     project, mail, _ = shop
-    worker = project.worker(project.name, "-Q", mail)
-    try:
-        project.send()
-        sink.wait(lambda: sink.copies()["b@x.test"] == 1)
-    finally:
-        worker.remove()
+    worker = project.deliver(sink, project.name, "-Q", mail)
     assert "give mail a worker of its own" not in worker.logs().decode()
 
 

@@ -28,12 +28,7 @@ def project(tmp_path, redis_url, sink) -> Iterator[tuple[Project, dict[str, obje
 def test_a_project_without_celery_needs_settings_alone(project, sink):
     shop, values = project
     shop.write(settings=SETTINGS.format(**values))
-    worker = shop.worker("worker")
-    try:
-        shop.send()
-        sink.wait(lambda: sink.copies()["b@x.test"] == 1)
-    finally:
-        worker.remove()
+    shop.deliver(sink, "worker")
 
 
 def test_a_project_with_celery_needs_to_discover_tasks(project, sink):
@@ -43,12 +38,7 @@ def test_a_project_with_celery_needs_to_discover_tasks(project, sink):
         settings=SETTINGS.format(**values),
         celery=OWN_APP,
     )
-    worker = shop.worker(shop.name)
-    try:
-        shop.send()
-        sink.wait(lambda: sink.copies()["b@x.test"] == 1)
-    finally:
-        worker.remove()
+    shop.deliver(sink, shop.name)
 
 
 def test_a_worker_without_secret_key_does_not_start(project):
@@ -76,12 +66,7 @@ def test_several_brokers(project, sink, urls):
     written = {"list": list(both), "tuple": both, "text": ";".join(both)}[urls]
     text = SETTINGS.format(**values).replace(f'"{values["broker_url"]}"', repr(written))
     shop.write(settings=text)
-    worker = shop.worker("worker")
-    try:
-        shop.send()
-        sink.wait(lambda: sink.copies()["b@x.test"] == 1)
-    finally:
-        worker.remove()
+    shop.deliver(sink, "worker")
 
 
 def test_a_worker_that_knows_no_broker_does_not_start(project):

@@ -19,6 +19,7 @@ from mailqueue.broker.queues import mail_queue
 from mailqueue.mail import mailers
 from tests.procnodes import Process
 from tests.services import queue_on
+from tests.worker.deployment import KEY, environment
 from tests.worker.raw import (
     ALTERED,
     ALTERED_ON_REDIS,
@@ -31,8 +32,6 @@ from tests.worker.raw import (
     kombus,
     message,
 )
-
-KEY = "the key of sender and worker"
 
 
 class Stand:
@@ -85,15 +84,7 @@ def stand(request, sink, tmp_path) -> Iterator[Stand]:
         options = {"using": "smtp", "queue": queue, "ledger": None}
         default = {"BACKEND": "mailqueue.backends.queue.EmailBackend", "OPTIONS": options}
         command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-c", "1"]
-        env = {
-            "MAILQUEUE_BROKER_URL": url,
-            "MAILQUEUE_SECRET_KEY": KEY,
-            "MAILQUEUE_QUEUE": queue,
-            "MAILQUEUE_SMTP_HOST": "127.0.0.1",
-            "MAILQUEUE_SMTP_PORT": str(sink.port),
-            "DJANGO_SETTINGS_MODULE": "worker.settings",
-            "PYTHONPATH": ":".join(sys.path),
-        }
+        env = environment(url, queue, sink)
         worker = Process("worker", [*command, "-l", "INFO"], cwd=tmp_path, env=env)
         try:
             with override_settings(SECRET_KEY=KEY, MAILERS={"default": default, "smtp": smtp}):

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from mailqueue import tasks
-from mailqueue.delivery.process import strangers_told
+from mailqueue.delivery.process import ask_for_key
 from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane
 from mailqueue.ledger.models import Entry
@@ -41,7 +41,7 @@ def requeue(**options: Any) -> str:
 def test_mail_of_a_key_that_was_wrong_is_queued_whole_when_it_is_mended(
     project, sink, unclaimed, caplog
 ):
-    strangers_told.clear()
+    ask_for_key.cache_clear()
     send("a@x.test", "b@x.test")
     batch = queued(project)
     with override_settings(SECRET_KEY="another"):

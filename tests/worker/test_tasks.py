@@ -12,9 +12,10 @@ from django.test import override_settings
 from mailqueue import tasks
 from mailqueue.backends.queue import EmailBackend
 from mailqueue.delivery import follow_up
-from mailqueue.delivery.process import process, strangers_told
+from mailqueue.delivery.process import process
 from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane
+from mailqueue.log import tell_stranger
 from mailqueue.mail import mailers
 from mailqueue.wire.envelope import pack, unpack
 from mailqueue.wire.signature import keys_from_settings
@@ -123,7 +124,7 @@ def test_a_mail_of_an_unknown_mailer_waits_for_a_worker_that_knows_it(
 ):
     send("a@example.test")
     batch = queued(project)
-    strangers_told.clear()
+    tell_stranger.cache_clear()
     with override_settings(MAILERS={}):
         for _ in range(2):
             process(batch, queue=project)
