@@ -1,14 +1,18 @@
 """The base of our backends, and a good one for yours: the rules of Django 6.1 on every Django."""
 
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.mail.backends import base
 
+from mailqueue.expectations import meant
 from mailqueue.mail.deprecation import warn_external_use
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.outcome.report import ReportsOutcomes as ReportsOutcomes
 
 _NOT_GIVEN: Any = object()
+_ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class BaseEmailBackend(base.BaseEmailBackend):
@@ -38,12 +42,24 @@ class BaseEmailBackend(base.BaseEmailBackend):
         if fail_silently is not _NOT_GIVEN:
             kwargs["fail_silently"] = fail_silently
         ignored = _ignore_unknown_kwargs or set()
-        if unknown := ", ".join(repr(name) for name in kwargs if name not in ignored):
+        if unknown := [name for name in kwargs if name not in ignored]:
             self._report(unknown)
 
-    def _report(self, unknown: str) -> None:
+    @classmethod
+    def known_options(cls) -> list[str]:
+        """Return the names that OPTIONS may have: what each ``__init__()`` up to here names."""
+        found: dict[str, None] = {}
+        for each in cls.__mro__[: cls.__mro__.index(BaseEmailBackend)]:
+            if "__init__" in vars(each):
+                named = inspect.signature(vars(each)["__init__"]).parameters.values()
+                found |= {one.name: None for one in named if one.kind not in _ANY}
+        return [name for name in found if name not in ("self", "alias")]
+
+    def _report(self, names: Sequence[str]) -> None:
+        unknown = ", ".join(map(repr, names))
         if self.alias is not None:
-            raise InvalidMailer(f"Unknown options {unknown}.", alias=self.alias)
+            hint = meant(names, self.known_options())
+            raise InvalidMailer(f"Unknown options {unknown}. {hint}", alias=self.alias)
         warn_external_use(
             f"{type(self).__module__}.{type(self).__qualname__}.__init__() does not support "
             f"{unknown}. In Django 2028, BaseEmailBackend will raise a TypeError "

@@ -1,7 +1,9 @@
 """Write mail to files, for development."""
 
+import contextlib
 import datetime
 import os
+import secrets
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +15,10 @@ from mailqueue.mail.exceptions import InvalidMailer
 
 
 class EmailBackend(console.EmailBackend):
-    """Write to a new file in the folder `file_path` (str or Path), one file an instance."""
+    """Write to a new file in the folder `file_path` (str or Path), one file an instance.
+
+    Nobody but the owner of the process may read the file, nor the folder if it is made here.
+    """
 
     def __init__(
         self,
@@ -22,6 +27,7 @@ class EmailBackend(console.EmailBackend):
         **kwargs: Any,
     ) -> None:
         self._fname: str | None = None
+        self._made = False
         super().__init__(fail_silently=fail_silently, **{**kwargs, "stream": None})
         if file_path is None and self.alias is None:
             file_path = compat.legacy_setting("EMAIL_FILE_PATH")
@@ -36,7 +42,7 @@ class EmailBackend(console.EmailBackend):
     def _make_folder(self) -> None:
         path = self.file_path
         try:
-            os.makedirs(path, exist_ok=True)
+            os.makedirs(path, mode=0o700, exist_ok=True)
         except FileExistsError:
             raise self._error(
                 f"'file_path' is not a directory: {path}",
@@ -67,8 +73,25 @@ class EmailBackend(console.EmailBackend):
         """Open the file of this instance; tell whether it was closed before."""
         if self.stream is not None:
             return False
-        self.stream = open(self._get_filename(), "ab")  # noqa: SIM115 (closed by close())
+        self.stream = open(self._descriptor(), "ab")  # noqa: SIM115 (closed by close())
         return True
+
+    def _descriptor(self) -> int:
+        """Make the file, or open it again; a file or a link of somebody else is not written to."""
+        path = self._get_filename()
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+        if self._made:
+            with contextlib.suppress(FileNotFoundError):
+                return os.open(path, flags)
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, mode=0o600)
+        self._made = True
+        return descriptor
+
+    def _get_filename(self) -> str:
+        if self._fname is None:
+            now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+            self._fname = os.path.join(self.file_path, f"{now}-{secrets.token_hex(8)}.log")
+        return self._fname
 
     def close(self) -> None:
         """Close the file."""
@@ -77,9 +100,3 @@ class EmailBackend(console.EmailBackend):
                 self.stream.close()
         finally:
             self.stream = None
-
-    def _get_filename(self) -> str:
-        if self._fname is None:
-            now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-            self._fname = os.path.join(self.file_path, f"{now}-{abs(id(self))}.log")
-        return self._fname

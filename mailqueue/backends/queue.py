@@ -6,14 +6,14 @@ from typing import Any
 from django.core.mail import EmailMessage
 
 from mailqueue.backends.base import BaseEmailBackend
-from mailqueue.backends.using import fault
-from mailqueue.enqueue import accept
+from mailqueue.enqueue.accept import accept
 from mailqueue.errors import PublishError
-from mailqueue.lanes import Lane
-from mailqueue.ledger.selection import default_level
-from mailqueue.mail import mailers
+from mailqueue.frames import Edge
+from mailqueue.lanes import kept_lane
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.options import QueueOptions
+
+NAMES = QueueOptions.names()
 
 
 class EmailBackend(BaseEmailBackend):
@@ -31,18 +31,18 @@ class EmailBackend(BaseEmailBackend):
     ) -> None:
         if alias is None:
             raise InvalidMailer(
-                "Expected an entry of MAILERS; legacy settings cannot name 'using'."
+                "The queue needs an entry of MAILERS with 'using' in its OPTIONS, which"
+                " EMAIL_BACKEND cannot have; 'manage.py check' says what to write."
             )
-        known = {name: options.pop(name) for name in QueueOptions.names() if name in options}
+        known = {name: options.pop(name) for name in NAMES if name in options}
         super().__init__(alias=alias, **options)
         self.fail_silently = fail_silently
-        try:
-            self.lane = Lane.make(alias, QueueOptions.from_mailer(known, ledger=default_level()))
-        except ValueError as error:
-            raise InvalidMailer(str(error), alias=alias) from None
-        here = {"OPTIONS": {"using": self.lane.options.using}}
-        if wrong := fault(alias, {**mailers.settings, alias: here}):
-            raise InvalidMailer(wrong, alias=alias)
+        self.lane = kept_lane(alias, known)
+
+    @classmethod
+    def known_options(cls) -> list[str]:
+        """Return the names that OPTIONS may have."""
+        return [*NAMES, *super().known_options()]
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Queue the messages and return how many were queued.
@@ -51,7 +51,8 @@ class EmailBackend(BaseEmailBackend):
         `PublishError` when the broker does not take them in time.
         """
         try:
-            return accept(email_messages, self.lane)
+            with Edge():
+                return accept(email_messages, self.lane)
         except PublishError as error:
             if not self.fail_silently:
                 raise

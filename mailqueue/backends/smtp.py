@@ -7,10 +7,12 @@ from typing import Any
 from django.core.mail import EmailMessage
 
 from mailqueue.backends.smtp_connection import SMTPConnection
+from mailqueue.frames import Edge
+from mailqueue.mail.addresses import addr_spec
 from mailqueue.outcome.outcome import Outcomes
-from mailqueue.smtp.addresses import addr_spec
 from mailqueue.smtp.batch import Batch
 from mailqueue.smtp.client import Client
+from mailqueue.smtp.options import ConnectionOptions
 from mailqueue.smtp.rendering import render
 
 Refused = dict[str, tuple[int, bytes]]  # address -> reply, as smtplib has it
@@ -25,6 +27,7 @@ class EmailBackend(SMTPConnection):
     """
 
     reports_outcomes = True
+    smtputf8 = True  # ``deliver()`` sends to addresses that need it, where it is offered (RFC 6531)
 
     # Asked just before the content of each message goes out, where ``deliver()`` is used: whoever
     # says no gets the outcome "no longer to be sent" (transient, stage message) for it.
@@ -33,6 +36,11 @@ class EmailBackend(SMTPConnection):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.refused: list[Refused] = []
+
+    @classmethod
+    def known_options(cls) -> list[str]:
+        """Return the names that OPTIONS may have."""
+        return [*super().known_options(), *ConnectionOptions.names()]
 
     def deliver(self, messages: Sequence[EmailMessage]) -> list[Outcomes]:
         """Send all; tell for each message what became of each of its recipients.
@@ -58,7 +66,7 @@ class EmailBackend(SMTPConnection):
         if not email_messages:
             return 0
         messages = list(email_messages)  # it may be an iterator
-        with self._lock, self.deadline.call(self.longest(len(messages))):
+        with Edge(), self._lock, self.deadline.call(self.longest(len(messages))):
             opened = self.open()
             if not self.connection or opened is None:
                 return 0

@@ -10,12 +10,13 @@ from django.utils.functional import cached_property
 
 from mailqueue import compat
 from mailqueue.backends.base import BaseEmailBackend
+from mailqueue.frames import Edge
 from mailqueue.mail.deprecation import warn_external_use
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.smtp import oauth
 from mailqueue.smtp.client import FAREWELL, Client, client_class
 from mailqueue.smtp.deadline import Deadline
-from mailqueue.smtp.options import ConnectionOptions
+from mailqueue.smtp.options import ConnectionOptions, check_server
 
 FINAL_TIMEOUT = 600.0  # RFC 5321 section 4.5.3.2.6
 
@@ -60,6 +61,8 @@ class SMTPConnection(BaseEmailBackend):
             )
         try:
             self.connection_options = ConnectionOptions.pop_from(kwargs)
+            if kwargs.get("alias") is not None:
+                check_server(host, port, timeout)
         except ValueError as error:
             raise InvalidMailer(str(error), alias=kwargs.get("alias")) from error
         super().__init__(**kwargs)
@@ -146,7 +149,7 @@ class SMTPConnection(BaseEmailBackend):
 
         A connection that is old, closed or of the process before a fork is replaced.
         """
-        with self._lock, self.deadline.call(self.longest()):
+        with Edge(), self._lock, self.deadline.call(self.longest()):
             self._kept_open = True
             return self._open()
 

@@ -1,21 +1,29 @@
 """The worker's half: try envelopes once, and say what is left to do for each."""
 
+import functools
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
 from django.core.mail import EmailMessage
 
+from mailqueue import signals
 from mailqueue.codec import Fetch, decode
+from mailqueue.codec.attributes import UnknownAttribute
 from mailqueue.codec.decode import refuse
+from mailqueue.codec.identity import message_id_of
+from mailqueue.delivery.attempt import attempt
 from mailqueue.delivery.breaker import Breaker
-from mailqueue.delivery.target import attempt
-from mailqueue.errors import DecodeError, TransientDeliveryError
+from mailqueue.errors import DecodeError, TookTooLong, TransientDeliveryError
 from mailqueue.lanes import Lane
 from mailqueue.log import logger
-from mailqueue.outcome.outcome import Kind, Outcomes
+from mailqueue.outcome.outcome import LATE, Kind, Outcome, Outcomes
+from mailqueue.outcome.retry import MINUTE
 from mailqueue.outcome.settlement import Settlement, given_up, postponed, settle
+from mailqueue.watch import RENDERING, bounded
 from mailqueue.wire.envelope import Envelope
 
 Mail = tuple[Envelope, EmailMessage]
@@ -46,29 +54,66 @@ def deliver(
     breaker = breakers[lane.options.using]
     while mails and (allowed := breaker.allowance(clock())) != 0:
         now, mails = mails[:allowed], mails[allowed or len(mails) :]
-        late: set[int] = set()
-
-        def ready(
-            index: int, seconds: float, now: Sequence[Mail] = now, late: set[int] = late
-        ) -> bool:
+        gate = Gate([envelope for envelope, _ in now], may_go, clock)
+        answers = attempt(lane, [message for _, message in now], may_go=gate.lets_go)
+        for index, answer in answers:
             envelope = now[index][0]
-            goes = not is_expired(envelope, clock()) and may_go(envelope, seconds)
-            if not goes:
-                late.add(index)
-            return goes
-
-        outcomes_of_each = attempt(lane, [message for _, message in now], may_go=ready)
-        for index, outcomes in enumerate(outcomes_of_each):
-            envelope = now[index][0]
-            if index in late:
+            if index in gate.late:
                 expired = is_expired(envelope, clock())
-                yield given_up(envelope, "expired") if expired else postponed(envelope, clock())
+                yield (
+                    given_up(envelope, "expired")
+                    if expired
+                    else postponed(envelope, clock(), LATE.reason)
+                )
                 continue
-            if cause := breaker.note(outcomes.values(), clock()):
-                logger.error("Mailer %r pauses: %s.", lane.options.using, cause.reason)
-            yield settled(envelope, outcomes, lane, now=clock(), random=random)
+            if cause := breaker.note(answer.value.values(), clock()):
+                tell_pause(lane, cause, envelope, breaker.paused_until - clock())
+            settlement = settled(envelope, answer.value, lane, now=clock(), random=random)
+            yield replace(settlement, began_at=gate.begun[index], ended_at=clock())
     for envelope, _ in mails:
-        yield waiting(envelope, lane, breaker.paused_until, clock())
+        yield waiting(envelope, lane, breaker.paused_until, clock(), "its mailer pauses")
+
+
+class Gate:
+    """Asked of each mail of a window, as late as its target allows, whether it may go now.
+
+    ``begun`` has the time of that, or of the window if nobody asks, by the number of the mail;
+    ``late`` has the numbers of those that may not.
+    """
+
+    def __init__(
+        self,
+        envelopes: Sequence[Envelope],
+        may_go: Callable[[Envelope, float], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        self.envelopes, self.may_go, self.clock = envelopes, may_go, clock
+        self.begun = [clock()] * len(envelopes)
+        self.late: set[int] = set()
+
+    def lets_go(self, index: int, seconds: float) -> bool:
+        """Tell whether a mail, by its number, may go and take so many seconds."""
+        envelope = self.envelopes[index]
+        self.begun[index] = self.clock()
+        goes = not is_expired(envelope, self.begun[index]) and self.may_go(envelope, seconds)
+        if not goes:
+            self.late.add(index)
+        return goes
+
+
+def tell_pause(lane: Lane, cause: Outcome, envelope: Envelope, seconds: float) -> None:
+    """Tell why a mailer is not tried for a while, and which mail has met that."""
+    signals.tell(
+        signals.paused,
+        mailer=envelope.mailer,
+        id=envelope.id,
+        message_id=message_id_of(envelope.message),
+        using=lane.options.using,
+        delay=seconds,
+        reason=cause.reason,
+        code=cause.code,
+        enhanced=cause.enhanced,
+    )
 
 
 def settled(
@@ -95,32 +140,49 @@ def rebuilt(envelopes: Sequence[Envelope], lane: Lane, now: float) -> Iterator[M
             yield given_up(envelope, "expired")
             continue
         try:
-            yield envelope, rebuild(envelope, fetch)
-        except DecodeError as error:
-            yield given_up(envelope, f"undecodable: {type(error).__name__}")
+            attributes = lane.options.carried_attributes
+            yield envelope, bounded(RENDERING, partial(rebuild, envelope, fetch, attributes))
+        except TookTooLong:
+            yield given_up(envelope, "message takes too long to make")
+        except UnknownAttribute:  # of a sender whose settings are newer, or older
+            tell_unknown_attribute(envelope.mailer)
+            yield waiting(envelope, lane, now + MINUTE, now, "an attribute is not known here")
         except TransientDeliveryError:  # the storage of its attachments cannot be asked
-            yield waiting(envelope, lane, now + lane.options.retry.schedule[0], now)
+            due_at = now + lane.options.retry.schedule[0]
+            yield waiting(envelope, lane, due_at, now, "the attachment storage failed")
         except Exception as error:  # noqa: BLE001 (MemoryError, RecursionError: that mail alone)
-            yield given_up(envelope, f"internal error: {type(error).__name__}")
+            yield given_up(envelope, f"undecodable: {type(error).__name__}")
 
 
-def rebuild(envelope: Envelope, fetch: Fetch) -> EmailMessage:
+@functools.cache
+def tell_unknown_attribute(mailer: str) -> None:
+    """Say, once for each mailer in a process, why mail waits for its settings."""
+    logger.error(
+        "Mail of mailer %r waits: it carries an attribute that 'extra_attributes' here does not "
+        "name. Are these the settings of the sender?",
+        mailer,
+    )
+
+
+def rebuild(envelope: Envelope, fetch: Fetch, attributes: Collection[str]) -> EmailMessage:
     """Return the message of an envelope, for those recipients that remain.
 
     Raises `DecodeError`, and `TransientDeliveryError` when a content cannot be fetched now.
     """
-    message = decode(envelope.message, fetch=fetch)
+    message = decode(envelope.message, fetch=fetch, attributes=attributes)
     if (recipients := envelope.recipients) is not None:
+        if len(recipients) > len(message.recipients()):
+            raise DecodeError("envelope: recipients: more than the message has")
         # The headers stay as they were.
         message.recipients = lambda: list(recipients)  # type: ignore[method-assign]
     return message
 
 
-def waiting(envelope: Envelope, lane: Lane, due_at: float, now: float) -> Settlement:
+def waiting(envelope: Envelope, lane: Lane, due_at: float, now: float, untried: str) -> Settlement:
     """Return the settlement of a mail that waits at no charge, if it is not too old for that."""
     if now > envelope.queued_at + lane.options.retry.max_age:
         return given_up(envelope, "too old: it waited for its mailer")
-    return postponed(envelope, due_at)
+    return postponed(envelope, due_at, untried)
 
 
 def is_expired(envelope: Envelope, now: float) -> bool:

@@ -1,19 +1,18 @@
 """What follows an attempt: the next one and dead letters on the broker, and the signals."""
 
-import json
 import time
-import traceback
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from mailqueue import signals
 from mailqueue.broker import eager
 from mailqueue.broker.dead import DeadLetter, park
 from mailqueue.broker.publish import publisher
+from mailqueue.codec.identity import message_id_of
 from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane
 from mailqueue.log import logger
-from mailqueue.outcome.outcome import Kind, Outcome
+from mailqueue.opaque import Opaque
+from mailqueue.outcome.outcome import Kind, Outcome, queue_id_of
 from mailqueue.outcome.settlement import Dead, Settlement
 from mailqueue.wire.envelope import Envelope
 
@@ -22,28 +21,48 @@ from mailqueue.wire.envelope import Envelope
 PATIENCE = 600.0
 
 
-def follow_up(settlement: Settlement, lane: Lane) -> None:
-    """Publish what an attempt left to do: the next attempt first, then the dead letters."""
+def follow_up(settlement: Settlement, lane: Lane, *, text: Opaque[str]) -> None:
+    """Publish what an attempt left to do: the next attempt first, then the dead letters.
+
+    `text` is the envelope as it came.
+    """
     if (again := settlement.again) is not None:
-        publish_again(again, lane, max(0.0, (again.due_at or 0.0) - time.time()))
+        wait = max(0.0, (again.due_at or 0.0) - time.time())
+        publish_again(Opaque(lane.pack(again)), lane, wait)
     for dead in settlement.dead:
-        bury(dead.envelope, lane, dead.reason, dead.outcome)
+        whole = dead.envelope is settlement.envelope
+        content = text if whole else Opaque(lane.pack(dead.envelope))
+        bury(dead, lane, content=content, attempts=settlement.attempts)
 
 
 def announce(settlement: Settlement, dead: Sequence[Dead]) -> None:
     """Send the signals of an attempt; `dead` are the dead letters that its ledger has made."""
     envelope, again = settlement.envelope, settlement.again
+    message_id = message_id_of(envelope.message)
     who = {"mailer": envelope.mailer, "id": envelope.id}
-    outcomes = settlement.outcomes.values()
-    if any(outcome.kind is Kind.SENT for outcome in outcomes):
-        signals.tell(signals.sent, **who, attempts=envelope.attempts + 1)
+    sent = [each for each in settlement.outcomes.values() if each.kind is Kind.SENT]
+    if settlement.outcome is not None:
+        announce_attempt(settlement, settlement.outcome, message_id)
+    if sent:
+        signals.tell(
+            signals.sent,
+            **who,
+            message_id=message_id,
+            attempts=settlement.attempts,
+            queue_id=queue_id_of(sent, settlement.outcomes),
+            age=max(0.0, settlement.ended_at - envelope.queued_at),
+        )
     if again is not None:
         cause = settlement.cause
         signals.tell(
             signals.deferred,
             **who,
+            message_id=message_id,
             attempts=again.attempts,
             delay=max(0.0, (again.due_at or 0.0) - time.time()),
+            kind=cause.kind if cause else "",
+            stage=cause.stage if cause else "",
+            reason=cause.reason if cause else settlement.untried,
             code=cause and cause.code,
             enhanced=cause and cause.enhanced,
         )
@@ -51,45 +70,74 @@ def announce(settlement: Settlement, dead: Sequence[Dead]) -> None:
         signals.tell_dead(
             mailer=envelope.mailer,
             id=each.envelope.id,
+            message_id=message_id,
+            attempts=settlement.attempts,
             origin=envelope.id,
+            kind=each.outcome.kind,
+            stage=each.outcome.stage,
             reason=each.reason,
             code=each.outcome.code,
             enhanced=each.outcome.enhanced,
         )
 
 
-def publish_again(envelope: Envelope, lane: Lane, countdown: float) -> None:
+def announce_attempt(settlement: Settlement, outcome: Outcome, message_id: str) -> None:
+    """Send the signal of what a target was handed, whatever follows from its answer."""
+    envelope = settlement.envelope
+    signals.tell(
+        signals.attempted,
+        mailer=envelope.mailer,
+        id=envelope.id,
+        message_id=message_id,
+        attempts=settlement.attempts,
+        began_at=settlement.began_at,
+        seconds=max(0.0, settlement.ended_at - settlement.began_at),
+        kind=outcome.kind,
+        stage=outcome.stage,
+        code=outcome.code,
+        enhanced=outcome.enhanced,
+        queue_id=queue_id_of([outcome], settlement.outcomes),
+        traceparent=envelope.traceparent,
+    )
+
+
+def publish_again(text: Opaque[str], lane: Lane, countdown: float) -> None:
     """Publish an envelope to come back later, or after as much of that as a broker may hold."""
-    persist(partial(lane.publish, [lane.pack(envelope)], countdown=countdown))
+    persist(lambda: lane.publish([text.value], countdown=countdown))
 
 
-def bury(envelope: Envelope, lane: Lane, reason: str, outcome: Outcome) -> None:
-    """Make a dead letter of the broker, for the recipients that the envelope names."""
+def bury(dead: Dead, lane: Lane, *, content: Opaque[str], attempts: int) -> None:
+    """Make a dead letter of the broker, for the recipients that its envelope names."""
+    envelope, outcome = dead.envelope, dead.outcome
     letter = DeadLetter(
-        content=lane.pack(envelope),
-        reason=reason,
+        content=content.value,
+        reason=dead.reason,
         kind=outcome.kind,
         stage=outcome.stage,
         code=outcome.code,
         enhanced=outcome.enhanced,
         id=envelope.id,
         mailer=envelope.mailer,
+        message_id=message_id_of(envelope.message),
+        attempts=attempts,
     )
     persist(lambda: park(letter, publisher(), queue=lane.options.queue))
 
 
 def bury_unread(
-    content: object, reason: str, *, queue: str, envelope: Envelope | None = None
+    content: Opaque[str], reason: str, *, queue: str, envelope: Envelope | None = None
 ) -> None:
     """Make a dead letter of what this process has no lane for, or cannot read, as it came.
 
     `queue` is the mail queue that it came by.
     """
     letter = DeadLetter(
-        content=content if isinstance(content, str) else json.dumps(content),
+        content=content.value,
         reason=reason,
         id=envelope.id if envelope else "",
         mailer=envelope.mailer if envelope else "",
+        message_id=message_id_of(envelope.message) if envelope else "",
+        attempts=envelope.attempts if envelope else 0,
     )
     persist(lambda: park(letter, publisher(), queue=queue))
 
@@ -113,10 +161,7 @@ def persist(publication: Callable[[], None]) -> None:
             pause = min(2 * pause, 30.0)
 
 
-def bury_whole(batch: str, error: Exception, *, queue: str) -> None:
-    """Make a dead letter of a batch that a defect of ours has stopped."""
-    reason = f"internal error: {type(error).__name__}"
-    bury_unread(batch, reason, queue=queue)
-    # Neither the error's text nor its traceback's: both may quote the mail.
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("A batch became a dead letter: %s (%s:%s).", reason, place.name, place.lineno)
+def bury_whole(batch: Opaque[str], defect: str, *, queue: str) -> None:
+    """Make a dead letter of a batch that a defect of ours has stopped, and say where."""
+    bury_unread(batch, f"internal error: {defect.partition(' ')[0]}", queue=queue)
+    logger.error("A batch became a dead letter: internal error: %s.", defect)

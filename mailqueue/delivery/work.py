@@ -6,8 +6,8 @@ leaves at most one window of which nobody knows.
 
 import functools
 import itertools
+import logging
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -17,17 +17,17 @@ from django.db import close_old_connections
 from mailqueue.delivery.deliver import breakers, deliver
 from mailqueue.delivery.follow_up import announce
 from mailqueue.errors import LedgerError
+from mailqueue.frames import place_of
 from mailqueue.lanes import Lane, lanes_on
 from mailqueue.ledger.claims import Claim, Claims
 from mailqueue.ledger.selection import APP, is_installed
-from mailqueue.log import logger
+from mailqueue.log import logger, say
 from mailqueue.outcome.outcome import Kind
 from mailqueue.outcome.settlement import Dead, Settlement, given_up
 from mailqueue.wire.envelope import Envelope
 
 # Seconds of work after which other tasks of the worker have their turn.
 TURN = 0.1
-FULL = 2  # windows of a turn, all full, that show a list which others may share
 
 # Seconds between two tries to note an outcome; the last one repeats until the lease is over. What
 # was sent and is not noted is sent again, so there is nothing better to do meanwhile.
@@ -44,8 +44,9 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> Lane | 
     """Deliver what is due in the lanes of a queue, for one turn.
 
     Lanes have a window each in turn, so that a list on one of them hardly delays the others. The
-    second window that is full rings for one more worker. Returns a lane that may have more, or
-    None. Raises `LedgerError`.
+    first window that is full may be of a list, and rings for one more worker before it goes: where
+    the relay is far away it may take long. Returns a lane that may have more, or None. Raises
+    `LedgerError`.
     """
     if not is_installed():
         tell_no_ledger()
@@ -53,7 +54,7 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> Lane | 
     lanes = in_turn(queue)  # what is kept stays so at any level
     ends = time.monotonic() + TURN
     finished: tuple[Lane, list[Result]] | None = None
-    idle, full = 0, 0
+    idle, rung = 0, False
     for lane in itertools.cycle(lanes):
         if idle == len(lanes):
             return None
@@ -65,10 +66,9 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> Lane | 
             continue
         idle = 0
         last_served[queue] = lane.mailer
-        full += claims.found == lane.options.batch_size
-        if full == FULL:
+        if claims.found == lane.options.batch_size and not rung:
+            rung = True
             lane.ring(unless_some=True)
-            full += 1  # once in a turn
         if claims:
             finished = lane, deliver_claims(claims, lane)
         if time.monotonic() >= ends or stopping():
@@ -125,12 +125,11 @@ def deliver_claims(claims: Sequence[Claim], lane: Lane) -> list[Result]:
         for settlement in deliver(envelopes, lane, may_go=may_go):
             results.append((of.pop(settlement.envelope.id), settlement))
     except BaseException as error:
+        defect = place_of(error) if isinstance(error, Exception) else ""
+        del error  # whoever hears the lines may look at the variables here
         leave(results, list(of.values()), lane, gone)
-        if isinstance(error, Exception):
-            # Neither its text nor its traceback's: both may quote a mail.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            kind = type(error).__name__
-            logger.error("A window failed: %s (%s:%s).", kind, place.name, place.lineno)
+        if defect:
+            logger.error("A window failed: %s.", defect)
         raise
     return results
 
@@ -242,6 +241,7 @@ def tell(results: Sequence[Result], told: Sequence[Sequence[Dead] | None]) -> No
     """Announce what became of claims, but for those that were lost meanwhile."""
     for (claim, settlement), dead in zip(results, told, strict=True):
         if dead is None:
-            logger.warning("Mail %s: another worker has it.", claim.envelope.id)
+            mailer, name = claim.envelope.mailer, claim.envelope.id
+            say(logging.WARNING, "another worker has it", mailer=mailer, id=name)
         else:
             announce(settlement, dead)

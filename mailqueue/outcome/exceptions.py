@@ -9,18 +9,22 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from email.errors import MessageError
-from itertools import pairwise
-from traceback import walk_tb
+from functools import partial
 from typing import Any, Protocol
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
 from django.utils.module_loading import import_string
 
-from mailqueue.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
+from mailqueue.errors import (
+    DeliveryError,
+    PermanentDeliveryError,
+    TookTooLong,
+    TransientDeliveryError,
+)
 from mailqueue.expectations import unexpected
-from mailqueue.outcome import apis, codes
-from mailqueue.outcome.marks import ANSWER_LOST, IN_OPENING
+from mailqueue.outcome import apis, codes, traces
+from mailqueue.outcome.marks import IN_OPENING
 from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from mailqueue.outcome.report import by_address, valid_outcomes
 
@@ -79,8 +83,8 @@ def of_opening(outcome: Outcome) -> Outcome:
     return replace(outcome, stage=stage)
 
 
-def _numbers(outcome: Outcome) -> dict[str, Any]:
-    return {"code": outcome.code, "enhanced": outcome.enhanced, "retry_after": outcome.retry_after}
+def _numbers(of: Outcome | DeliveryError) -> dict[str, Any]:
+    return {"code": of.code, "enhanced": of.enhanced, "retry_after": of.retry_after}
 
 
 def classifier(path: str | None) -> Classify:
@@ -110,21 +114,12 @@ def classifier(path: str | None) -> Classify:
     return classify_first
 
 
-def _in_transaction(error: BaseException) -> bool:
-    """Tell whether smtplib was about one message: then a lost connection may be its doing."""
-    frames = (frame for frame, _ in walk_tb(error.__traceback__))
-    return any(
-        frame.f_globals.get("__name__") == "smtplib" and frame.f_code.co_name == "sendmail"
-        for frame in frames
-    )
-
-
 def _outcome(error: BaseException) -> Outcome:
-    if _reply_lost(error):
+    if traces.reply_lost(error):
         return codes.outcome(Kind.AMBIGUOUS, Stage.ACCEPTED, "answer to the message lost")
     for reader in _READERS:
         if outcome := reader(error):
-            about_one = outcome.stage is Stage.CONNECT and _in_transaction(error)
+            about_one = outcome.stage is Stage.CONNECT and traces.in_transaction(error)
             return replace(outcome, stage=Stage.DATA) if about_one else outcome
     return _unknown(error)
 
@@ -144,9 +139,8 @@ def _own(error: BaseException) -> Outcome | None:
         kind, phrase = Kind.RATE_LIMITED, "too many messages"
     elif not isinstance(error, TransientDeliveryError) and error.code is not None:
         kind = codes.read(Stage.DATA, error.code).kind
-    wait = apis.seconds(error.retry_after)
-    details = {"code": error.code, "enhanced": error.enhanced, "retry_after": wait}
-    return codes.outcome(kind, Stage.DATA, phrase, **details)
+    numbers = _numbers(error) | {"retry_after": apis.seconds(error.retry_after)}
+    return codes.outcome(kind, Stage.DATA, phrase, **numbers)
 
 
 def _configuration(error: BaseException) -> Outcome | None:
@@ -156,6 +150,8 @@ def _configuration(error: BaseException) -> Outcome | None:
         return codes.outcome(Kind.CONFIGURATION, Stage.CONNECT, "module of the mailer not found")
     if isinstance(error, ssl.SSLCertVerificationError):
         return codes.outcome(Kind.CONFIGURATION, Stage.TLS, "certificate not verified")
+    if isinstance(error, ValueError) and traces.in_request_head(error):
+        return codes.outcome(Kind.CONFIGURATION, Stage.CONNECT, "request cannot be made")
     return None
 
 
@@ -172,6 +168,8 @@ def _smtp(error: BaseException) -> Outcome | None:
 
 
 def _content(error: BaseException) -> Outcome | None:
+    if isinstance(error, TookTooLong):
+        return codes.outcome(Kind.PERMANENT, Stage.MESSAGE, "message takes too long to make")
     # "unknown encoding" is a bare LookupError
     if isinstance(error, ValueError | MessageError) or type(error) is LookupError:
         return codes.outcome(Kind.PERMANENT, Stage.MESSAGE, "message cannot be made")
@@ -210,35 +208,11 @@ def _stage(error: smtplib.SMTPResponseException) -> Stage:
     return Stage.TLS  # smtplib's starttls() alone raises the bare class
 
 
-def _reply_lost(error: BaseException) -> bool:
-    """Tell if smtplib had written the final dot and got no answer that can be read.
-
-    smtplib raises the same classes before and after the dot. Only the call it came from tells
-    them apart: ``q``, the quoted message, is a local of ``SMTP.data``.
-    """
-    if hasattr(error, ANSWER_LOST):
-        return True
-    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    frames = [
-        frame
-        for frame in frames
-        if frame.f_globals.get("__name__") == "smtplib" or frame.f_code.co_name == "getreply"
-    ]
-    for outer, inner in pairwise(frames):
-        if (outer.f_code.co_name, inner.f_code.co_name) == ("data", "getreply"):
-            return "q" in outer.f_locals
-    last = frames[-1].f_code.co_name if frames else ""
-    odd = isinstance(error, smtplib.SMTPDataError) and not 400 <= error.smtp_code <= 599
-    return odd and last == "sendmail"
-
-
 def _refused(
     replies: Mapping[str, tuple[int, bytes]], recipients: Sequence[str]
 ) -> dict[str, Outcome]:
-    outcomes = {
-        address: codes.read(Stage.RECIPIENT, code, text)
-        for address, (code, text) in replies.items()
-    }
+    read = partial(codes.read, Stage.RECIPIENT)
+    outcomes = {address: read(code, text) for address, (code, text) in replies.items()}
     rest = codes.outcome(Kind.TRANSIENT, Stage.RECIPIENT, "not tried, others were refused")
     for outcome in outcomes.values():
         if outcome.kind is Kind.RATE_LIMITED:

@@ -1,6 +1,6 @@
 """What became of one recipient of one message: values only, no decisions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -65,3 +65,10 @@ def is_mailers(outcome: Outcome) -> bool:
 
 Outcomes = Mapping[str, Outcome]
 """Per recipient of one message, under the names that ``message.recipients()`` gives."""
+
+
+def queue_id_of(sent: Iterable[Outcome], recipients: Iterable[str]) -> str | None:
+    """Return the target's name of a mail; never an address, which some servers say in its place."""
+    addresses = " ".join(recipients).lower()
+    named = (each.queue_id for each in sent if each.queue_id)
+    return next((name for name in named if name.lower() not in addresses), None)

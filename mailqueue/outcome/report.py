@@ -4,7 +4,6 @@ A report is believed as far as it is clear. A recipient, or a message, of which 
 was perhaps not delivered, so that is tried again; what it says of anybody else is left out.
 """
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import parseaddr
 from typing import Any, Protocol, runtime_checkable
@@ -68,8 +67,10 @@ def checked(reported: object, recipients: Sequence[str]) -> tuple[dict[str, Outc
     fault = ""
     if len(outcomes) < len(set(recipients)):
         fault = "a recipient without an outcome"
-    elif any(_bare(name) not in set(map(_bare, recipients)) for name in reported):
-        fault = "an outcome of somebody who is no recipient"
+    elif strange := set(reported).difference(recipients):
+        known = set(map(_bare, recipients))
+        if any(_bare(name) not in known for name in strange):
+            fault = "an outcome of somebody who is no recipient"
     return {name: outcomes.get(name, SILENT) for name in recipients}, fault
 
 
@@ -90,6 +91,8 @@ def valid_outcomes(told: object, recipients: Sequence[str]) -> dict[str, Outcome
     if not isinstance(told, Mapping):
         return {}
     known = {name: valid for name, each in told.items() if (valid := _valid(each))}
+    if known.keys() >= set(recipients):
+        return {name: known[name] for name in recipients}
     bare = {_bare(name): outcome for name, outcome in known.items()}
     found = {name: known.get(name) or bare.get(_bare(name)) for name in recipients}
     return {name: outcome for name, outcome in found.items() if outcome is not None}
@@ -113,8 +116,7 @@ def _valid(told: Any) -> Outcome | None:
         return None
     wait = apis.seconds(told.retry_after)
     code = told.code if type(told.code) is int and 0 <= told.code <= 999 else None
-    return dataclasses.replace(
-        told,
+    return Outcome(
         kind=kind,
         stage=stage,
         code=code,
@@ -129,7 +131,8 @@ def _text(value: object) -> str | None:
     """Return a text of one line, or None; without what a database or a log does not take."""
     if not isinstance(value, str):
         return None
-    return "".join(filter(str.isprintable, " ".join(value.split()))) or None
+    line = " ".join(value.split())
+    return (line if line.isprintable() else "".join(filter(str.isprintable, line))) or None
 
 
 def _bare(recipient: object) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
-from mailqueue.expectations import expect, is_number, is_whole, unexpected
+from mailqueue.expectations import expect, is_number, is_whole, nearest, unexpected
 from mailqueue.outcome.outcome import Kind, Outcome, Stage, is_mailers
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -61,7 +61,8 @@ class RetryPolicy:
             raise unexpected("retry", options, "a dict")
         known = [field.name for field in fields(cls)]
         for name in options:
-            expect("retry", name, name in known, f"a dict with keys of {', '.join(known)}")
+            keys = ", ".join(nearest(str(name), known))
+            expect("retry", name, name in known, f"a dict with keys of {keys}")
         return cls(**options)
 
 

@@ -26,9 +26,23 @@ class Settlement:
     """
 
     envelope: Envelope
-    outcomes: Outcomes
+    outcomes: Outcomes = dataclasses.field(repr=False)  # by address
     again: Envelope | None
     dead: tuple[Dead, ...]
+    untried: str = ""  # why it was not tried, if it was not and is to be
+    began_at: float = 0.0  # Unix time of the attempt
+    ended_at: float = 0.0
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts were made, this one included, but for those that are not charged."""
+        return self.envelope.attempts + bool(self.outcomes)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What to tell of the attempt as a whole: a failure, if any recipient met one."""
+        told = sorted(self.outcomes.values(), key=lambda outcome: outcome.kind is Kind.SENT)
+        return next(iter(told), None)
 
     @property
     def cause(self) -> Outcome | None:
@@ -44,10 +58,10 @@ def given_up(envelope: Envelope, reason: str, kind: Kind = Kind.PERMANENT) -> Se
     return Settlement(envelope=envelope, outcomes={}, again=None, dead=(dead,))
 
 
-def postponed(envelope: Envelope, due_at: float) -> Settlement:
+def postponed(envelope: Envelope, due_at: float, untried: str) -> Settlement:
     """Return the settlement of an envelope that was not tried and shall be later, uncharged."""
     again = dataclasses.replace(envelope, due_at=due_at)
-    return Settlement(envelope=envelope, outcomes={}, again=again, dead=())
+    return Settlement(envelope=envelope, outcomes={}, again=again, dead=(), untried=untried)
 
 
 def settle(

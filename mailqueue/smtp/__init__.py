@@ -14,6 +14,8 @@ extensions      what a server offers
 transaction     one message: its commands, and what the answers mean for each recipient
 reply           answers, from bytes
 rendering       a message as the bytes that SMTP carries
+assembly        common mail written directly, with the same bytes
+encodings       quoted-printable and base64 for that
 policy          Python's email policy for that, with a memory for headers that repeat
 addresses       the address of a recipient as SMTP wants it
 options         options of a connection that Django's backend does not have

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any, Protocol
 
 from django.core.mail import EmailMessage
-from django.utils.encoding import punycode
 
+from mailqueue.mail.addresses import idna
 from mailqueue.outcome import codes
 from mailqueue.outcome.exceptions import classify
 from mailqueue.outcome.marks import opening
@@ -182,7 +182,10 @@ class Batch:
                 continue
             if self.mailer.before_content is not None:
                 made.allow = partial(self.mailer.before_content, delivery.message)
+            behind = any(each.stale for *_, each in started[-WATCHED:])
             started.append((delivery, addresses, made))
+            if behind and not made.ready():
+                continue  # to begin it would take a slow server so long that claims run out
             yield made
 
     def _prepare(
@@ -216,7 +219,7 @@ class Batch:
                 raise
         if not offered.utf8:
             raise smtplib.SMTPSenderRefused(553, b"5.6.7 SMTPUTF8 is needed, not offered", unicode)
-        return f"{local}@{punycode(domain)}"
+        return f"{local}@{idna(domain)}"
 
 
 def _outcomes(

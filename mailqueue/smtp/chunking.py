@@ -11,13 +11,16 @@ from mailqueue.smtp.transaction import Transaction
 LARGE = 256 * 1024
 
 
-def chunked(dialogue: Dialogue, transactions: Iterable[Transaction], *, window: int) -> None:
+def chunked(
+    dialogue: Dialogue, transactions: Iterable[Transaction], *, window: int, alive: bool = False
+) -> None:
     """Keep up to `window` mails out without an answer: a fraction of a round trip a mail.
 
-    That many may end as ambiguous when the connection is lost, or an answer is. Ends early where
-    BDAT is offered and not there.
+    That many may end as ambiguous when the connection is lost, or an answer is. Unless it is known
+    to be `alive`, the first content waits for an answer. Ends early where BDAT is offered and not
+    there.
     """
-    first = True
+    first = not alive
     for transaction in transactions:
         if transaction.size > LARGE:
             dialogue.settle()

@@ -21,6 +21,7 @@ from mailqueue.smtp.transaction import Command, Extensions, Mail, Transaction
 TIMEOUT = 60.0  # seconds for each step; smtplib's own default is for ever
 FAREWELL = 5.0  # seconds for the answer to QUIT, which nobody needs
 PROBE_AFTER = 10.0  # seconds without a command; relays hang up on the idle
+ALIVE = 1.0  # seconds after an answer; no connection is more certain to live in a window's midst
 
 NOOP = Command(Stage.CONNECT, b"NOOP\r\n")
 
@@ -34,6 +35,7 @@ class Client(Bounded, Authentication):
     count = 0  # transactions run so far
     pipelining = False  # the last run() did not wait for the answer to each command
     _dialogue: Dialogue | None = None
+    _alive_until = float("-inf")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.pid = os.getpid()
@@ -100,6 +102,7 @@ class Client(Bounded, Authentication):
                 raise
             return error
         self.used_at = time.monotonic()
+        self._alive_until = self.used_at + ALIVE
         return None
 
     def part(self) -> None:
@@ -171,7 +174,8 @@ class Client(Bounded, Authentication):
         elif window < 2 or not offered.chunking:
             pipelined(dialogue, transactions)
         else:
-            chunked(dialogue, transactions, window=window)
+            alive = time.monotonic() < self._alive_until
+            chunked(dialogue, transactions, window=window, alive=alive)
         dialogue.settle()
 
     def _counted(self, transactions: Iterable[Transaction]) -> Iterator[Transaction]:

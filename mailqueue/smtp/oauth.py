@@ -2,7 +2,7 @@
 
 import smtplib
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from mailqueue.mail.exceptions import InvalidMailer
 
@@ -22,7 +22,8 @@ def login(client: smtplib.SMTP, username: str, token: Callable[[], str]) -> None
     raise smtplib.SMTPNotSupportedError("The server offers neither OAUTHBEARER nor XOAUTH2.")
 
 
-class _Answers(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class _Answers:
     """What to say first, and to the challenge that brings an error, before its 535."""
 
     first: str

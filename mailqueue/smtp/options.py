@@ -1,7 +1,7 @@
 """The options of a connection that Django's backend does not have."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from django.utils.module_loading import import_string
@@ -22,11 +22,12 @@ class ConnectionOptions:
     """
 
     pipeline_window: int = 10
-    max_messages: int = 100
+    max_messages: int = 500  # as many as Exim's client
     max_age: float = 300.0
     final_timeout: float | None = None
     deadline: float = 240.0
-    oauth_token: Callable[[], str] | str | None = None
+    # Whatever was given may show a secret: a partial() has its arguments.
+    oauth_token: Callable[[], str] | str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name, least in ("pipeline_window", 0), ("max_messages", 1):
@@ -49,7 +50,19 @@ class ConnectionOptions:
             raise unexpected("oauth_token", self.oauth_token, "a function", secret=True)
 
     @classmethod
+    def names(cls) -> list[str]:
+        return [field.name for field in fields(cls)]
+
+    @classmethod
     def pop_from(cls, options: dict[str, Any]) -> Self:
         """Take out of `options` those that belong here."""
-        names = [field.name for field in fields(cls) if field.name in options]
-        return cls(**{name: options.pop(name) for name in names})
+        return cls(**{name: options.pop(name) for name in cls.names() if name in options})
+
+
+def check_server(host: object, port: object, timeout: object) -> None:
+    """Raise ValueError for a wrong one of the options that Django's backend has, too."""
+    expect("host", host, host is None or isinstance(host, str), "a name or an address")
+    numbered = port is None or (is_whole(port) and 0 < port < 2**16)  # type: ignore[operator]
+    expect("port", port, numbered, "a whole number from 1 to 65535")
+    waits = timeout is None or (is_number(timeout) and timeout > 0)  # type: ignore[operator]
+    expect("timeout", timeout, waits, "None or a number of seconds above 0")

@@ -3,13 +3,16 @@
 import re
 from base64 import b64encode
 from email import message_from_bytes
+from email.message import Message
 from textwrap import wrap
 
 from django.core.mail import EmailMessage
 
 from mailqueue import compat
-from mailqueue.mail.headers import check_headers
+from mailqueue.mail.headers import check_headers, check_written
 from mailqueue.smtp import policy
+from mailqueue.smtp.assembly import assembled
+from mailqueue.watch import RENDERING, bounded
 
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
@@ -18,11 +21,28 @@ def render(message: EmailMessage, *, utf8: bool = False, eight_bit: bool = True)
     """Render with CRLF as the only line ends, and one at the end.
 
     With `utf8` the headers are in UTF-8 (RFC 6532); without `eight_bit` all is in ASCII. Raises
-    ValueError for a header that would not stay one.
+    ValueError for a header that would not stay one, also if that shows only when it is written, and
+    `TookTooLong`.
     """
+    return bounded(RENDERING, lambda: _rendered(message, utf8=utf8, eight_bit=eight_bit))
+
+
+def _rendered(message: EmailMessage, *, utf8: bool, eight_bit: bool) -> bytes:
     check_headers(message)  # a message of Django's own class has not done it
     chosen = policy.SMTPUTF8 if utf8 else policy.SMTP if eight_bit else policy.SMTP_7BIT
-    content = compat.as_smtp_bytes(message, chosen)
+    if compat.HAS_POLICY and (direct := assembled(message, chosen)) is not None:
+        return direct
+    mime = compat.smtp_mime(message, chosen)
+    # The chosen policy looks by itself at each header that it writes.
+    if isinstance(mime, Message) and mime.policy is not chosen:
+        check_written(mime)
+    try:
+        content = compat.as_smtp_bytes(mime, message, chosen)
+    except UnicodeEncodeError:
+        if eight_bit or utf8:
+            raise
+        # An attached mail of 8 bits that does not say which: `downgraded` knows what to do with it.
+        return _rendered(message, utf8=False, eight_bit=True)
     pairs = content.count(b"\r\n")
     if content.count(b"\r") != pairs or content.count(b"\n") != pairs:
         # A lone CR or LF ends a message for some servers and not for others: smuggling.

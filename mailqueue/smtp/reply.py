@@ -2,7 +2,7 @@
 
 import re
 import smtplib
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 # Of one answer; its lines are 512 bytes by RFC 5321 section 4.5.3.1.5.
 MOST_BYTES = 65536
@@ -23,11 +23,12 @@ class Closing(smtplib.SMTPResponseException):
     """The server answered 421: what it has not answered, it will not."""
 
 
-class Reply(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reply:
     """One answer; the lines of `text` are without their codes."""
 
     code: int
-    text: bytes
+    text: bytes = field(repr=False)  # servers quote addresses
 
 
 class Replies:

@@ -2,8 +2,7 @@
 
 import smtplib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from mailqueue.outcome import codes
 from mailqueue.outcome.outcome import Kind, Outcome, Stage
@@ -19,9 +18,9 @@ NOT_THERE = UNKNOWN | {501, 503, 504, 555}  # and to one that is not there altho
 class Mail:
     """What goes over the wire for one message; `content` has CRLF line ends, and no dots added."""
 
-    sender: str
-    recipients: Sequence[str]
-    content: bytes
+    sender: str = field(repr=False)
+    recipients: Sequence[str] = field(repr=False)
+    content: bytes = field(repr=False)
     eight_bit: bool = False
     utf8: bool = False
 
@@ -31,12 +30,13 @@ class Mail:
                 raise ValueError("expected an address that SMTP can carry, got another one")
 
 
-class Command(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Command:
     """A command, and the stage of the delivery that its answer decides."""
 
     stage: Stage
-    data: bytes
-    recipient: str | None = None
+    data: bytes = field(repr=False)
+    recipient: str | None = field(default=None, repr=False)
 
 
 class Transaction:
@@ -58,6 +58,8 @@ class Transaction:
         self.invited = False  # the answer to DATA was 354
         self.unwanted = False  # a parameter of MAIL was refused, not the sender
         self.probed = self.unchunked = False  # BDAT is there, or is not
+        self.slowed = False  # the server asked for less
+        self.stale = False  # it was no longer to go
         self.allow: Callable[[], bool] | None = None  # asked just before the message goes
         self._firm: set[str] = set()  # those whose outcomes no answer too many can change
         self._chunked = self._finished = False
@@ -80,6 +82,7 @@ class Transaction:
             return True
         stale = codes.outcome(Kind.TRANSIENT, Stage.MESSAGE, "no longer to be sent")
         self.outcomes.update(dict.fromkeys(self.open, stale))
+        self.stale = True
         return False
 
     def data(self) -> Command:
@@ -137,11 +140,6 @@ class Transaction:
         self.outcomes.update(dict.fromkeys(self.open, lost))
 
     @property
-    def slowed(self) -> bool:
-        """Whether the server asked for less."""
-        return any(each.kind is Kind.RATE_LIMITED for each in self.outcomes.values())
-
-    @property
     def refuses(self) -> bool:
         """Whether an answer that may yet be another's was no acceptance."""
         return (self.unwanted or self.unchunked) or any(
@@ -159,6 +157,7 @@ class Transaction:
         for name in self.outcomes.keys() - self._firm:
             del self.outcomes[name]
             self.replies.pop(name, None)
+        self.slowed = any(each.kind is Kind.RATE_LIMITED for each in self.outcomes.values())
         self.unwanted = self.unchunked = False
         if self._finished:
             self.lose()
@@ -235,3 +234,4 @@ class Transaction:
             if name not in self.outcomes:
                 self.outcomes[name] = outcome
                 self.replies[name] = stage, reply
+                self.slowed = self.slowed or outcome.kind is Kind.RATE_LIMITED

@@ -10,7 +10,9 @@ from mailqueue import tasks
 from mailqueue.broker.publish import publisher, publisher_of
 from mailqueue.broker.queues import dead_queue, mail_queue
 from mailqueue.delivery.connections import connections
+from mailqueue.delivery.couriers import couriers
 from mailqueue.lanes import queue_names
+from mailqueue.opaque import Opaque
 
 
 @contextmanager
@@ -30,6 +32,7 @@ def queue_in_memory() -> Iterator[Callable[[], int]]:
     finally:
         _empty()
         connections.close()
+        couriers.dismiss()
         publisher_of(app).close()
         app.close()
         before.set_current()
@@ -38,7 +41,7 @@ def queue_in_memory() -> Iterator[Callable[[], int]]:
 def _deliver() -> int:
     arguments = [argument for queue in queue_names() for argument in _taken_from(queue)]
     for argument in arguments:
-        tasks.deliver(argument)
+        tasks.deliver(Opaque(argument))
     return len(arguments)
 
 

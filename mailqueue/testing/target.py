@@ -9,8 +9,9 @@ from typing import Any
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
+from mailqueue.delivery.answers import faults_told
+from mailqueue.delivery.attempt import attempt
 from mailqueue.delivery.connections import connections
-from mailqueue.delivery.target import attempt, faults_told
 from mailqueue.lanes import Lane
 from mailqueue.mail import mailers
 from mailqueue.options import QueueOptions
@@ -130,10 +131,12 @@ class TargetContract:
             connections.close()
 
     def _delivered(self, *messages: EmailMessage) -> list[Outcomes]:
-        answers = list(attempt(Lane.make("default", QueueOptions(using=TARGET)), messages))
+        lane = Lane.make("default", QueueOptions(using=TARGET))
+        answers = dict(attempt(lane, messages))
+        outcomes = [answers[number].value for number in range(len(messages))]
         faults = [fault for _, fault in faults_told]
         self._expect(not faults, f"deliver() reports wrongly: {'; '.join(faults)}")
-        return answers
+        return outcomes
 
     def _all_sent(self, outcomes: Outcomes, names: Collection[str]) -> None:
         unsent = {name: outcomes[name] for name in names if outcomes[name].kind is not Kind.SENT}

@@ -1,6 +1,8 @@
 """Backends for development and tests: console, filebased, locmem, dummy."""
 
 import io
+import os
+import stat
 import threading
 from pathlib import Path
 
@@ -101,6 +103,65 @@ def test_files_open_and_close(mailer, tmp_path):
     backend.close()
     assert backend.open() is True
     backend.close()
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_files_are_for_their_owner_alone(mailer, tmp_path):
+    before = os.umask(0o022)
+    try:
+        mailer(FILES, file_path=tmp_path / "new").send_messages([message()])
+    finally:
+        os.umask(before)
+    [file] = (tmp_path / "new").iterdir()
+    assert (mode(tmp_path / "new"), mode(file)) == (0o700, 0o600)
+
+
+def test_files_leave_a_folder_as_it_is(mailer, tmp_path):
+    tmp_path.chmod(0o755)
+    mailer(FILES, file_path=tmp_path).send_messages([message()])
+    assert mode(tmp_path) == 0o755
+
+
+def test_files_have_names_that_nobody_can_foresee(mailer, tmp_path):
+    """Two instances of one second that may live at one place in memory."""
+    for _ in range(20):
+        mailer(FILES, file_path=tmp_path).send_messages([message()])
+    names = [file.stem.rpartition("-")[2] for file in tmp_path.glob("*.log")]
+    assert len(names) == 20
+    assert {len(name) for name in names} == {16}
+
+
+@pytest.mark.parametrize("plant", [Path.touch, lambda path: path.symlink_to("elsewhere")])
+def test_files_do_not_write_to_what_was_planted(mailer, tmp_path, plant):
+    backend = mailer(FILES, file_path=tmp_path)
+    plant(Path(backend._get_filename()))
+    with pytest.raises(FileExistsError):
+        backend.send_messages([message()])
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_files_that_are_opened_again_do_not_follow_a_link(mailer, tmp_path):
+    backend = mailer(FILES, file_path=tmp_path)
+    backend.send_messages([message()])
+    [file] = tmp_path.iterdir()
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to("elsewhere")
+    size = (tmp_path / "elsewhere").stat().st_size
+    with pytest.raises(OSError, match="symbolic links"):
+        backend.send_messages([message()])
+    assert (tmp_path / "elsewhere").stat().st_size == size
+
+
+def test_files_that_were_taken_away_are_made_again(mailer, tmp_path):
+    backend = mailer(FILES, file_path=tmp_path)
+    backend.send_messages([message()])
+    [file] = tmp_path.iterdir()
+    file.unlink()
+    backend.send_messages([message()])
+    assert [mode(each) for each in tmp_path.iterdir()] == [0o600]
 
 
 def test_files_without_a_path(mailer):

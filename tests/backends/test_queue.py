@@ -5,6 +5,7 @@ import json
 
 import pytest
 from celery import Celery
+from django.conf import settings
 from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.db import transaction
 from django.test import override_settings
@@ -54,6 +55,23 @@ def test_a_wrong_option_is_told_with_alias_expected_and_got(options, expected):
         _ = mailers.default
     assert "default" in str(raised.value)
     assert expected in str(raised.value)
+
+
+def test_a_lane_is_made_once_for_as_long_as_settings_stay():
+    with settings_with(retry={"schedule": [1]}):
+        first = mailers.default.lane
+        assert mailers.default.lane is first
+        with override_settings(SECRET_KEY="another"):
+            assert mailers.default.lane is not first
+        second = mailers.default.lane
+        settings.MAILERS["default"]["OPTIONS"]["retry"]["schedule"] = [2]
+        third = mailers.default.lane
+        assert (second.options.retry.schedule, third.options.retry.schedule) == ((1,), (2,))
+        settings.MAILERS["smtp"] = {**SMTP, "BACKEND": "mailqueue.backends.locmem.EmailBackend"}
+        assert (third.force_ascii, mailers.default.lane.force_ascii) == (False, None)
+        del settings.MAILERS["smtp"]
+        with pytest.raises(InvalidMailer):
+            _ = mailers.default
 
 
 def test_using_is_required():
@@ -131,7 +149,7 @@ def test_the_callers_message_is_left_as_it_is(mailer):
     before = copy.deepcopy(vars(mine))
     mailer.send_messages([mine])
     assert {name: vars(mine)[name] for name in before} == before
-    assert vars(mine).keys() == before.keys()
+    assert vars(mine).keys() == before.keys() | {"mailqueue_id"}
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from django.core.mail import EmailMessage
 from django.test import override_settings
 
 from mailqueue.backends.base import BaseEmailBackend
-from mailqueue.codec import encode
+from mailqueue.codec import decode, encode
 from mailqueue.delivery.connections import connections
-from mailqueue.delivery.deliver import breakers, deliver
+from mailqueue.delivery.deliver import breakers, deliver, tell_unknown_attribute
 from mailqueue.errors import PermanentDeliveryError, TransientDeliveryError
 from mailqueue.lanes import Lane
 from mailqueue.options import QueueOptions
@@ -110,7 +110,32 @@ class NotReached(BaseEmailBackend):
         raise ConnectionRefusedError
 
 
+class Slow(BaseEmailBackend):
+    """Takes two seconds for a message, by the clock of the test."""
+
+    clock = NOW
+
+    def send_messages(self, email_messages):
+        type(self).clock += 2
+        return len(email_messages)
+
+
+class SlowBatch(Slow):
+    """The same, but reports outcomes when all are sent."""
+
+    reports_outcomes = True
+
+    def deliver(self, messages):
+        return [
+            dict.fromkeys(each.recipients(), SENT)
+            for each in messages
+            if self.send_messages([each])
+        ]
+
+
 MAILERS = {
+    "slow": {"BACKEND": f"{__name__}.Slow"},
+    "slow batch": {"BACKEND": f"{__name__}.SlowBatch"},
     "scripted": {"BACKEND": f"{__name__}.Scripted"},
     "away": {"BACKEND": f"{__name__}.NotReached"},
 }
@@ -151,6 +176,20 @@ def test_a_target_out_of_reach_is_not_tried_for_each_mail_of_a_batch(mailers):
     assert NotReached.tried == 1
 
 
+@pytest.mark.parametrize(
+    ("using", "times"), [("slow", [(0, 2), (2, 4)]), ("slow batch", [(0, 4), (0, 4)])]
+)
+def test_the_time_of_each_attempt_is_noted(mailers, using, times):
+    Slow.clock = SlowBatch.clock = NOW
+    lane = Lane.make("default", QueueOptions(using=using, retry=POLICY))
+    mails = [envelope_for("a@x.test", number=n) for n in range(2)]
+    expired = envelope_for("a@x.test", expires_at=NOW - 1)
+    clock = (Slow if using == "slow" else SlowBatch).__dict__.get
+    untried, *results = deliver([expired, *mails], lane, clock=lambda: clock("clock"))
+    assert [(each.began_at - NOW, each.ended_at - NOW) for each in results] == times
+    assert (untried.began_at, untried.ended_at) == (0, 0)
+
+
 def test_a_classifier_is_asked_first(mailers):
     first = envelope_for("a@x.test", number=1)
     [result] = attempt([first], "scripted", classifier=f"{__name__}.never")
@@ -161,6 +200,45 @@ def test_an_unknown_target_waits_for_its_configuration(mailers):
     [result] = attempt([envelope_for("a@x.test")], "gone")
     assert result.again is not None
     assert result.again.attempts == 0
+
+
+def test_more_recipients_than_the_message_has_are_refused(mailers):
+    [result] = attempt([envelope_for("a@x.test", recipients=("a@x.test",) * 2)], "scripted")
+    assert [dead.reason for dead in result.dead] == ["undecodable: DecodeError"]
+
+
+def test_an_attribute_that_these_settings_do_not_name_waits_for_those_that_do(mailers, caplog):
+    tell_unknown_attribute.cache_clear()
+    newer = envelope_for("a@x.test", number=4)
+    newer.message["attributes"] = {"tags": ["a"]}
+    Scripted.sent = []
+
+    [waits] = attempt([newer], "scripted", extra_attributes=("metadata",))
+    assert waits.again == dataclasses.replace(newer, due_at=NOW + 60)
+    assert "'extra_attributes'" in caplog.text
+    old = dataclasses.replace(newer, queued_at=NOW - POLICY.max_age - 1)
+    [gone] = attempt([old], "scripted", extra_attributes=("metadata",))
+    assert [dead.reason for dead in gone.dead] == ["too old: it waited for its mailer"]
+
+    assert Scripted.sent == []
+    attempt([newer], "scripted", extra_attributes=("tags",))
+    assert Scripted.sent == [("Subject 4", ["a@x.test"])]
+
+
+@pytest.mark.parametrize("error", [RecursionError, OverflowError, UnicodeError, MemoryError])
+def test_whatever_keeps_a_message_from_being_rebuilt_stays_with_it(mailers, monkeypatch, error):
+    def fail_one(data, **options):
+        if data["subject"] == "Subject 3":
+            raise error("secret")
+        return decode(data, **options)
+
+    monkeypatch.setattr("mailqueue.delivery.deliver.decode", fail_one)
+    Scripted.sent = []
+    results = attempt([envelope_for("a@x.test", number=n) for n in (3, 4)], "scripted")
+
+    reasons = [dead.reason for result in results for dead in result.dead]
+    assert reasons == [f"undecodable: {error.__name__}"]
+    assert Scripted.sent == [("Subject 4", ["a@x.test"])]
 
 
 def test_the_target_sees_only_the_recipients_that_remain(mailers):

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from mailqueue import signals
 from mailqueue.backends.base import BaseEmailBackend
+from mailqueue.delivery.answers import faults_told
+from mailqueue.delivery.attempt import attempt
 from mailqueue.delivery.connections import connections
-from mailqueue.delivery.target import attempt, faults_told
 from mailqueue.lanes import Lane
 from mailqueue.ledger.models import Entry
 from mailqueue.mail import mailers
@@ -186,7 +187,7 @@ def attempted(*recipients: list[str], name: str = "Told") -> list[dict[str, Outc
     lane = Lane.make("default", QueueOptions(using="target", retry=RetryPolicy()))
     messages = [EmailMessage("s", "b", "me@x.test", to) for to in recipients]
     with override_settings(MAILERS=mailers_for(name)):
-        return [dict(outcomes) for outcomes in attempt(lane, messages)]
+        return [dict(answer.value) for _, answer in attempt(lane, messages)]
 
 
 def test_an_unrelated_method_is_not_called(ledger, told):

@@ -1,10 +1,6 @@
 """Targets of other people, as they are: Django's backends, anymail's, and one of ten lines."""
 
-import contextlib
-import json
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,13 +8,14 @@ from anymail.message import AnymailRecipientStatus
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 
+from mailqueue.delivery.attempt import attempt
 from mailqueue.delivery.connections import connections
-from mailqueue.delivery.target import attempt
 from mailqueue.demo.sink import Sink
 from mailqueue.errors import PermanentDeliveryError, TransientDeliveryError
 from mailqueue.lanes import Lane
 from mailqueue.options import QueueOptions
 from mailqueue.outcome.outcome import Kind, Outcome, Stage
+from tests.delivery.provider import provider
 
 JO, ANN = "jo@example.test", "Ann <ann@example.test>"
 POSTMARK = "anymail.backends.postmark.EmailBackend"
@@ -32,10 +29,10 @@ def deliver(settings: Any) -> Callable[..., dict[str, Outcome]]:
         settings.MAILERS = {"target": {"BACKEND": path, "OPTIONS": options}}
         message = message or mail.EmailMessage("s", "b", "me@example.test", [JO, ANN])
         try:
-            (outcomes,) = attempt(Lane.make("queue", QueueOptions(using="target")), [message])
+            [(_, answer)] = attempt(Lane.make("queue", QueueOptions(using="target")), [message])
         finally:
             connections.close()  # the next one is of other options
-        return dict(outcomes)
+        return dict(answer.value)
 
     return run
 
@@ -105,44 +102,6 @@ def test_anymail_statuses(deliver: Any, statuses: tuple[str, str], expected: lis
         "recipient_status": {"jo@example.test": first, "ann@example.test": second}
     }
     assert kinds(deliver("anymail.backends.test.EmailBackend", message)) == expected
-
-
-class Provider(BaseHTTPRequestHandler):
-    """Answers as Postmark does, or as it is told; 0 hangs up."""
-
-    status = 200
-    headers_of_answer: dict[str, str] = {}
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if not self.status:
-            return
-        answer = {"ErrorCode": 0, "Message": "OK", "MessageID": "4f1c", "To": asked["To"]}
-        body = json.dumps(answer).encode() if self.status == 200 else b"<jo@example.test>"
-        self.send_response(self.status)
-        for name, value in self.headers_of_answer.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def provider(status: int, **headers: str) -> Iterator[dict[str, str]]:
-    """Run an HTTP API; give the options of anymail's backend for it."""
-    handler = type("Told", (Provider,), {"status": status, "headers_of_answer": headers})
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield {"server_token": "t", "api_url": f"http://127.0.0.1:{server.server_port}/"}
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.mark.parametrize(

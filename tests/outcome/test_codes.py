@@ -77,6 +77,28 @@ def test_outcome_keeps_codes_and_writes_its_own_reason() -> None:
     assert outcome.stage is Stage.RECIPIENT
 
 
+def test_what_was_accepted_keeps_the_code_of_the_server_too() -> None:
+    outcome = codes.read(Stage.ACCEPTED, 250, b"2.6.0 taken")
+    assert (outcome.kind, outcome.code, outcome.enhanced) == (Kind.SENT, 250, "2.6.0")
+    assert outcome.reason == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "text", "reason"),
+    [
+        (Stage.RECIPIENT, 452, b"", "insufficient storage (transient)"),
+        (Stage.RECIPIENT, 459, b"", "refused (transient)"),
+        (Stage.RECIPIENT, 550, b"5.1.1 nobody \xff", "no such mailbox (permanent)"),
+        (Stage.AUTH, 535, b"5.7.8 no", "credentials refused (configuration)"),
+        (Stage.RECIPIENT, 354, b"", "reply out of order (transient)"),
+        (Stage.RECIPIENT, 199, b"", "reply not understood (transient)"),
+        (Stage.RECIPIENT, 600, b"", "reply not understood (transient)"),
+    ],
+)
+def test_a_reason_is_of_the_enhanced_code_then_of_the_code(stage, code, text, reason) -> None:
+    assert codes.read(stage, code, text).reason == reason
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [

@@ -1,6 +1,7 @@
 """What each exception, and each result, of a target means for each recipient."""
 
 import email.errors
+import http.client
 import json
 import smtplib
 import socket
@@ -237,6 +238,30 @@ def test_what_may_come_anywhere_says_nothing_of_the_mailer(error: Exception) -> 
 
 def test_same_error_outside_of_opening_is_the_message_s() -> None:
     assert classify(ValueError(), [JO])[JO].kind is Kind.PERMANENT
+
+
+def write_head(url: str, token: str) -> None:
+    request = http.client.HTTPConnection("localhost")
+    request.putrequest("POST", url)
+    request.putheader("Authorization", token)
+
+
+@pytest.mark.parametrize(
+    ("url", "token"), [("/send", "tok\u2026en"), ("/s\u00e9nd", "token"), ("/send", "to\nken")]
+)
+def test_a_request_whose_head_cannot_be_written_is_the_mailer_s_fault(url, token) -> None:
+    with pytest.raises(ValueError, match=r"codec|Invalid header") as raised:
+        write_head(url, token)
+    found = classify(raised.value, [JO])[JO]
+    assert (found.kind, found.stage) == (Kind.CONFIGURATION, Stage.CONNECT)
+
+
+def test_a_token_that_no_header_can_have_is_the_mailer_s_fault() -> None:
+    with socket.create_server(("localhost", 0)) as server:
+        url = f"http://localhost:{server.getsockname()[1]}"
+        with pytest.raises(UnicodeEncodeError) as raised:
+            requests.post(url, "content", headers={"Authorization": "tok\u2026en"}, timeout=5)
+    assert classify(raised.value, [JO])[JO].kind is Kind.CONFIGURATION
 
 
 def test_own_classifier_has_the_word_on_opening_too() -> None:

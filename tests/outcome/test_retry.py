@@ -156,7 +156,7 @@ def test_a_relay_that_always_refuses_ends_in_days_not_in_hours_or_weeks(chance: 
         ({"ambiguous": "drop"}, "'retry.ambiguous' must be 'resend' or 'hold', got 'drop'"),
         ({"unknown_attempts": 0}, "'retry.unknown_attempts' must be a whole number above 0, got 0"),
         ({"unknown_attempts": 2.0}, "'retry.unknown_attempts' must be"),
-        ({"tries": 3}, "'retry' must be a dict with keys of schedule, jitter, "),
+        ({"jiter": 0}, "'retry' must be a dict with keys of jitter, "),
         ([1], "'retry' must be a dict"),
     ],
 )

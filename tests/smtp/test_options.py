@@ -40,7 +40,7 @@ def test_wrong_options(options: dict[str, Any], text: str) -> None:
 
 def test_defaults() -> None:
     target = backend(25)
-    assert (target.window, target.max_messages, target.connection_options.max_age) == (10, 100, 300)
+    assert (target.window, target.max_messages, target.connection_options.max_age) == (10, 500, 300)
 
 
 def test_own_connection_class_is_kept() -> None:

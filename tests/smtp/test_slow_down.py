@@ -73,12 +73,31 @@ def test_asked_just_before_the_message_goes(way: str) -> None:
             {"stale0": STALE}, {"r0": SENT}, {"r1": SENT}, {"stale1": STALE}, {"s0": SENT},
         ]  # fmt: skip
         assert outcomes[0]["stale0@x.test"].reason == "no longer to be sent (transient)"
-        assert asked == [to for message in messages for to in message.to]
+        assert list(dict.fromkeys(asked)) == [to for message in messages for to in message.to]
         target.before_content = None
         assert told(target.deliver(mails(1))) == [{"r0": SENT}]
     assert server.copies() == sorted(["r0@example.test", "r1@example.test", "s0@example.test",
                                       "r0@example.test"])  # fmt: skip
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_late_behind_one_that_was_late_is_not_begun(way: str) -> None:
+    """Each of a window took a slow server three answers, until all their claims had run out."""
+    begun = 0
+
+    def script(verb: str, argument: str, connection: int) -> bytes | None:
+        nonlocal begun
+        begun += verb == "MAIL"
+        return None
+
+    with Server(script, WAYS[way]) as server:
+        target = backend(server.port, pipeline_window=2)
+        target.before_content = lambda message: False
+        outcomes = target.deliver(mails(20))
+    assert told(outcomes) == [{f"r{number}": STALE} for number in range(20)]
+    assert begun <= 3  # some were out when the first was asked for
+    assert server.taken == []
 
 
 @pytest.mark.parametrize("way", WAYS)
