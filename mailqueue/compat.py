@@ -21,6 +21,7 @@ from django.utils import deprecation
 
 HAS_MAILERS = django.VERSION >= (6, 1)  # Django itself reads and checks the MAILERS setting
 HAS_POLICY = django.VERSION >= (6, 0)  # message() builds modern messages and takes a policy
+CRUMBS_ARE_A_LIST = django.VERSION >= (6, 1)  # in the admin's pages
 ADMINS_ARE_PAIRS = django.VERSION < (6, 0)  # Django itself takes nothing but pairs
 
 settings: Any = django_settings  # its stubs know the names of one project only
@@ -108,6 +109,12 @@ def legacy_setting(name: str) -> Any:
     return getattr(settings._wrapped, name, None)
 
 
+def email_backend() -> str:
+    """Return EMAIL_BACKEND, also where MAILERS takes its place."""
+    path: str = getattr(settings._wrapped, "EMAIL_BACKEND", "")
+    return path
+
+
 def warned_at_start() -> bool:
     """Tell whether Django warned about ``EMAIL_*`` settings when it loaded them."""
     return HAS_MAILERS and any(settings.is_overridden(name) for name in LEGACY_SETTINGS)
@@ -136,12 +143,17 @@ def render(owner: type[EmailMessage], message: EmailMessage, policy: Policy) -> 
     return email.message_from_bytes(legacy.as_bytes(), policy=policy)
 
 
-def as_smtp_bytes(message: EmailMessage, policy: "EmailPolicy[Any]" = email.policy.SMTP) -> bytes:
-    """Render any Django message with the line ends of RFC 5321, or as another `policy` has it."""
+def smtp_mime(message: EmailMessage, policy: "EmailPolicy[Any]") -> Any:
+    """Return any Django message as a MIME object, under `policy` where Django takes one."""
+    return message.message(policy=policy) if HAS_POLICY else message.message()
+
+
+def as_smtp_bytes(mime: Any, message: EmailMessage, policy: "EmailPolicy[Any]") -> bytes:
+    """Write the MIME object of a message with the line ends of RFC 5321, as `policy` has it."""
     if HAS_POLICY:
-        rendered: bytes = message.message(policy=policy).as_bytes()
+        rendered: bytes = mime.as_bytes()
         return rendered
-    legacy: bytes = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+    legacy: bytes = mime.as_bytes(linesep="\r\n")
     if policy.utf8:
         return _with_utf8_headers(message, email.message_from_bytes(legacy, policy=policy))
     if policy.cte_type == "7bit":

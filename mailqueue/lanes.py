@@ -1,18 +1,26 @@
 """Lanes: what each queue mailer of this process works with."""
 
+import copy
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
+from django.conf import settings
+from django.core.mail.backends import smtp as django_smtp
+from django.core.signals import setting_changed
 from django.db import connections
+from django.dispatch import receiver
 
 from mailqueue.broker.bell import ring
 from mailqueue.broker.publish import publish
+from mailqueue.broker.ringer import ring_soon
 from mailqueue.expectations import expect
-from mailqueue.ledger.selection import database_ledger, ledger_of
+from mailqueue.ledger.selection import database_ledger, default_level, ledger_of
 from mailqueue.mail import mailers
+from mailqueue.mail.addresses import modern
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.mail.handler import backend_class
+from mailqueue.mail.using import deliverers, fault
 from mailqueue.options import QueueOptions
 from mailqueue.outcome.exceptions import Classify, classifier
 from mailqueue.wire.attachments import AttachmentStore, attachment_store
@@ -28,7 +36,8 @@ class Lane:
     """One queue mailer: its alias, its options and what they ask for.
 
     Made once, with its mailer, and handed on. It decides nothing. ``ledger`` is None where the
-    broker alone keeps mail.
+    broker alone keeps mail. ``force_ascii`` tells whether addresses must do without SMTPUTF8, and
+    is None where mail does not go by SMTP: who takes it then may take addresses that SMTP does not.
     """
 
     mailer: str
@@ -36,6 +45,7 @@ class Lane:
     keys: Keys
     ledger: "DatabaseLedger | None"
     classify: Classify
+    force_ascii: bool | None = None
 
     @classmethod
     def make(cls, mailer: str, options: QueueOptions) -> Self:
@@ -50,6 +60,7 @@ class Lane:
             keys=keys,
             ledger=ledger_of(mailer, options, keys),
             classify=classifier(options.classifier),
+            force_ascii=force_ascii(options.using),
         )
         lane.store()
         return lane
@@ -63,6 +74,10 @@ class Lane:
             inline_limit=self.options.inline_limit,
             cipher=self.keys.cipher,
         )
+
+    def spell(self, address: str) -> str:
+        """Return an address as whoever delivers understands it; no SMTP server has to ask."""
+        return address if self.force_ascii is None else modern(address)
 
     def pack(self, envelope: Envelope, *, limit: int = LIMIT) -> str:
         """Return the envelope as it travels; `EncodeError` above ``limit`` characters."""
@@ -80,12 +95,71 @@ class Lane:
         """
         return ring(self.options.queue, self.options.priority, unless_some=unless_some)
 
+    def ring_soon(self) -> None:
+        """Have workers told that mail of this lane is due, without waiting for the broker."""
+        ring_soon(self.options.queue, self.options.priority)
+
     def kept(self) -> "DatabaseLedger":
         """Return the ledger, whichever level the mailer has now: what is kept stays kept.
 
         Raises ValueError where it is not installed.
         """
         return self.ledger or database_ledger(self.mailer, self.options, self.keys)
+
+
+# What a lane was made of, and the lane, by its alias.
+_kept: dict[str, tuple[object, Lane]] = {}
+
+
+def kept_lane(alias: str, options: Mapping[str, Any]) -> Lane:
+    """Return the lane of a mailer with these OPTIONS: the last one, if settings are what they were.
+
+    Django makes a mailer anew for each mail, and a lane takes longer than to pack a mail. Raises
+    `InvalidMailer`.
+    """
+    entries, keys = mailers.settings, [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    kept = _kept.get(alias)
+    if kept is None or kept[0] != (options, entries, keys):
+        lane = made_lane(alias, options)
+        kept = _kept[alias] = (copy.deepcopy(options), dict(entries), keys), lane
+    return kept[1]
+
+
+@receiver(setting_changed)
+def forget_lanes(**changed: object) -> None:
+    """Make all lanes anew: tests change settings."""
+    _kept.clear()
+
+
+def made_lane(alias: str, options: Mapping[str, Any]) -> Lane:
+    try:
+        lane = Lane.make(alias, QueueOptions.from_mailer(options, ledger=default_level()))
+    except ValueError as error:
+        raise InvalidMailer(str(error), alias=alias) from None
+    here = {"OPTIONS": {"using": lane.options.using}}
+    if wrong := fault(alias, {**mailers.settings, alias: here}):
+        raise InvalidMailer(wrong, alias=alias)
+    return lane
+
+
+def force_ascii(using: str) -> bool | None:
+    """Return what `Lane.force_ascii` is for mail that goes to the mailer `using`."""
+    entries = mailers.settings
+    try:
+        classes = [
+            backend_class(alias, entries[alias]) for alias in deliverers(using, entries) or [using]
+        ]
+    except (InvalidMailer, KeyError):  # told by the checks, and where it delivers
+        return None
+    if not all(map(is_smtp, classes)):
+        return None
+    return not all(getattr(each, "smtputf8", False) for each in classes)
+
+
+def is_smtp(backend: object) -> bool:
+    """Tell whether this is an SMTP backend: ours, Django's, or made of one of them."""
+    djangos = isinstance(backend, type) and issubclass(backend, django_smtp.EmailBackend)
+    return djangos or hasattr(backend, "smtputf8")
 
 
 def lane_of(alias: str) -> Lane:

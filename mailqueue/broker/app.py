@@ -1,13 +1,18 @@
 """Which Celery app carries the mail, and what an app made for mail alone looks like."""
 
 import functools
+import math
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
+from weakref import WeakSet
 
 from celery import Celery, current_app
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
+from mailqueue.expectations import unexpected
 
 # Redis gives a task to a second worker after this time, also while the first one works on it. A
 # batch of ten mails takes seconds, unless the mail server stalls at mail after mail; without the
@@ -35,8 +40,19 @@ def app_at_startup() -> Celery | None:
 def project_app() -> Celery | None:
     """Return the current app if it knows a broker, or runs tasks eagerly."""
     app: Celery = current_app._get_current_object()  # type: ignore[attr-defined]
+    return app if app in CARRIERS or carries(app) else None
+
+
+# Apps that carry mail: none that knows a broker forgets it, and to look into settings is slow.
+CARRIERS: WeakSet[Celery] = WeakSet()
+
+
+def carries(app: Celery) -> bool:
     conf = app.conf
-    return app if conf.broker_url or conf.broker_write_url or conf.task_always_eager else None
+    if not (conf.broker_url or conf.broker_write_url):
+        return bool(conf.task_always_eager)
+    CARRIERS.add(app)
+    return True
 
 
 class MailApp(Celery):
@@ -79,7 +95,7 @@ def mail_app_settings() -> dict[str, Any]:
         # A closed channel (RabbitMQ's consumer_timeout) must not end the worker.
         "broker_channel_error_retry": True,
         "worker_prefetch_multiplier": 1,
-        # A stopped worker gets the time to finish the mail in its hands (Celery 5.5).
+        # One that is to stop at once (SIGQUIT) gets the time to finish the mail in its hands.
         "worker_soft_shutdown_timeout": 60,
         "worker_enable_soft_shutdown_on_idle": True,
         "task_default_queue": "mailqueue",
@@ -101,9 +117,8 @@ def worker_transport_options(url: str) -> dict[str, Any]:
     """Return what a worker's connection needs so that a dead worker's mail comes back."""
     if url.startswith(("amqp", "pyamqp")):
         return {"confirm_publish": True}
-    visibility = float(os.environ.get("MAILQUEUE_VISIBILITY_TIMEOUT", VISIBILITY_TIMEOUT))
     return {
-        "visibility_timeout": visibility,
+        "visibility_timeout": visibility_timeout(),
         # Without these two kombu looks for lost mail only every hundred seconds.
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
@@ -111,3 +126,13 @@ def worker_transport_options(url: str) -> dict[str, Any]:
         "socket_timeout": 30,
         "socket_keepalive": True,
     }
+
+
+def visibility_timeout() -> float:
+    """Return what the environment says of Redis; `ImproperlyConfigured` if that is no number."""
+    given = os.environ.get("MAILQUEUE_VISIBILITY_TIMEOUT") or VISIBILITY_TIMEOUT
+    with suppress(ValueError):
+        if 0 < (seconds := float(given)) < math.inf:
+            return seconds
+    expected = "a number of seconds above 0"
+    raise ImproperlyConfigured(str(unexpected("MAILQUEUE_VISIBILITY_TIMEOUT", given, expected)))

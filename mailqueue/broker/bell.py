@@ -8,9 +8,11 @@ import os
 import threading
 import time
 
+from celery import Celery
+
 from mailqueue.broker import eager
 from mailqueue.broker.message import ring_of
-from mailqueue.broker.publish import carrier_app, publisher
+from mailqueue.broker.publish import carrier_app, publisher_of
 from mailqueue.errors import PublishError
 from mailqueue.log import logger
 
@@ -31,20 +33,27 @@ class Bell:
         self._silent_until = float("-inf")
         self._rung: dict[str, float] = {}
 
-    def ring(self, queue: str, priority: int | None = None, *, unless_some: bool = False) -> bool:
+    def ring(
+        self,
+        queue: str,
+        priority: int | None = None,
+        *,
+        app: Celery | None = None,
+        unless_some: bool = False,
+    ) -> bool:
         """Publish a ring for a queue; tell whether the broker took it."""
         now = time.monotonic()
         if now < self._silent_until:
             return False
         rung = now < self._rung.get(queue, -AT_LEAST) + AT_LEAST
         try:
-            app = carrier_app()
+            app = app or carrier_app()
             if eager.is_eager(app):
                 eager.run_out(app, ring_of(queue))
-            elif unless_some and rung and publisher().waiting(queue) >= SOME:
+            elif unless_some and rung and publisher_of(app).waiting(queue) >= SOME:
                 return False
             else:
-                publisher().task(ring_of(queue), queue=queue, priority=priority, countdown=0)
+                publisher_of(app).task(ring_of(queue), queue=queue, priority=priority, countdown=0)
         except Exception as error:  # noqa: BLE001 (the mail is kept: nobody must think that it is not)
             with self._lock:
                 silent, self._silent_until = self._silent_until, time.monotonic() + SILENCE
@@ -60,9 +69,18 @@ class Bell:
 _bell = Bell()
 
 
-def ring(queue: str, priority: int | None = None, *, unless_some: bool = False) -> bool:
-    """Ring for a queue, `unless_some` messages wait there already; tell whether it was taken."""
-    return _bell.ring(queue, priority, unless_some=unless_some)
+def ring(
+    queue: str,
+    priority: int | None = None,
+    *,
+    app: Celery | None = None,
+    unless_some: bool = False,
+) -> bool:
+    """Ring for a queue, `unless_some` messages wait there already; tell whether it was taken.
+
+    The app is the one that carries mail here, unless another thread's is given.
+    """
+    return _bell.ring(queue, priority, app=app, unless_some=unless_some)
 
 
 def forget() -> None:

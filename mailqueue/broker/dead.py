@@ -5,7 +5,8 @@ import dataclasses
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from kombu import Message
 
@@ -34,6 +35,8 @@ class DeadLetter:
     enhanced: str | None = None
     id: str = ""
     mailer: str = ""
+    message_id: str = ""
+    attempts: int = 0
     died_at: float = dataclasses.field(default_factory=time.time)
 
 
@@ -55,6 +58,10 @@ def park(letter: DeadLetter, publisher: Publisher, *, queue: str) -> None:
         id=letter.id,
         origin=letter.id,
         reason=letter.reason,
+        message_id=letter.message_id,
+        attempts=letter.attempts,
+        kind=letter.kind,
+        stage=letter.stage,
         code=letter.code,
         enhanced=letter.enhanced,
     )
@@ -66,32 +73,30 @@ def peek(publisher: Publisher, *, queue: str, limit: int | None = 1000) -> Itera
         yield letter
 
 
-def take_each(publisher: Publisher, *, queue: str, wanted: Callable[[DeadLetter], bool]) -> int:
-    """Ask of each dead letter whether it is `wanted`; take those away and return their number.
-
-    By the time that `wanted` returns True it has to be safe elsewhere.
-    """
-    number = 0
-    for message, letter in each(publisher, queue):
-        if wanted(letter):
-            message.ack()
-            number += 1
-    return number
+def count(publisher: Publisher, *, queue: str) -> int:
+    """Return how many dead letters a mail queue has; `PublishError`."""
+    with publisher.producer() as producer:
+        bound: Any = dead_queue(queue, quorum=publisher.rabbitmq)(producer.channel)  # type: ignore[arg-type]
+        return int(bound.queue_declare().message_count)
 
 
 def each(publisher: Publisher, queue: str) -> Iterator[tuple[Message, DeadLetter]]:
-    """Yield the dead letters of a mail queue once; put back those that were not acknowledged."""
-    target = dead_queue(queue, quorum=publisher.rabbitmq)
+    """Yield the dead letters of a mail queue once; put back those that were not acknowledged.
+
+    Acknowledge one when it is safe elsewhere, or not wanted any more.
+    """
     with publisher.producer() as producer:
-        bound = target(producer.channel)  # type: ignore[arg-type]
+        bound: Any = dead_queue(queue, quorum=publisher.rabbitmq)(producer.channel)  # type: ignore[arg-type]
         bound.declare()
-        messages: list[Message] = []
+        kept: list[Message] = []
         try:
             while (message := bound.get(no_ack=False)) is not None:
-                messages.append(message)
+                kept.append(message)
                 yield message, read(data_of(message))
+                if message.acknowledged:
+                    kept.pop()
         finally:
-            for message in messages:
+            for message in kept:
                 if not message.acknowledged:
                     put_back(message, publisher, queue)
 

@@ -7,6 +7,7 @@ from celery import Celery
 
 from mailqueue.broker.message import TASK
 from mailqueue.errors import PublishError
+from mailqueue.opaque import Opaque
 
 
 @dataclasses.dataclass(slots=True)
@@ -55,7 +56,7 @@ def _attempt(app: Celery, argument: str) -> int:
     current = Attempt()
     token = attempt.set(current)
     try:
-        app.tasks[TASK](argument)
+        app.tasks[TASK](Opaque(argument))
     finally:
         attempt.reset(token)
     return current.again

@@ -21,7 +21,7 @@ from kombu import Queue
 
 from mailqueue.broker import delay, eager
 from mailqueue.broker.app import carrier
-from mailqueue.broker.message import TASK, body_of, headers_of
+from mailqueue.broker.message import TASK, argument_for, body_of, headers_of
 from mailqueue.broker.queues import dead_queue, mail_queue
 from mailqueue.broker.sender import Sender, Way
 from mailqueue.errors import PublishError
@@ -128,7 +128,7 @@ def publish(
     batch: Sequence[str], *, queue: str, priority: int | None = None, countdown: float = 0
 ) -> None:
     """Publish packed envelopes as one task; raises `PublishError`."""
-    argument = json.dumps(list(batch))
+    argument = argument_for(batch)
     hand_over(argument, queue=queue, priority=priority, countdown=countdown, mails=len(batch))
 
 
@@ -140,7 +140,7 @@ def hand_over(
     if eager.is_eager(app):
         eager.run(app, argument, mails=mails, countdown=countdown)
     else:
-        publisher().task(argument, queue=queue, priority=priority, countdown=countdown)
+        publisher_of(app).task(argument, queue=queue, priority=priority, countdown=countdown)
 
 
 def publisher() -> Publisher:

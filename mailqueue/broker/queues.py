@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from celery import Celery
-from django.core.exceptions import ImproperlyConfigured
 from kombu import Exchange, Queue
 
-from mailqueue.broker.app import MailApp, carrier
+from mailqueue.broker.app import MailApp
 from mailqueue.log import logger
 
 # A mail whose worker dies this many times is dead-lettered by RabbitMQ itself.
@@ -15,15 +14,6 @@ DELIVERY_LIMIT = 10
 
 def is_rabbitmq(app: Celery) -> bool:
     return bool(app.connection_for_write().transport.driver_type == "amqp")
-
-
-def is_redis() -> bool:
-    """Tell whether Redis, or Valkey, carries the mail of this process; False without a broker."""
-    try:
-        app = carrier()
-        return bool(app.connection_for_write().transport.driver_type == "redis")
-    except (ImproperlyConfigured, KeyError, ImportError, ValueError):  # told when it is used
-        return False
 
 
 def mail_queue(name: str, *, quorum: bool) -> Queue:

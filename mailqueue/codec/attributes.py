@@ -6,7 +6,7 @@ Anymail's are carried whenever it is installed: https://anymail.dev/en/stable/se
 import functools
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
@@ -20,6 +20,10 @@ ANYMAIL = (
     *("track_clicks", "track_opens"),
     *("merge_data", "merge_global_data", "merge_headers", "merge_metadata"),
 )
+
+
+class UnknownAttribute(DecodeError):  # noqa: N818 (named after what is wrong)
+    """The message carries an extra attribute that is not among the names here."""
 
 
 @functools.cache
@@ -45,11 +49,19 @@ def encode_attributes(message: Any, names: Iterable[str], where: str) -> dict[st
     }
 
 
-def set_attributes(message: Any, data: Mapping[str, Any], where: str) -> None:
-    """Set the attributes that were carried; never one that the message has already."""
-    for name, value in data.items():
+def set_attributes(
+    message: Any, data: Mapping[str, Any], names: Collection[str], where: str
+) -> None:
+    """Set the attributes that were carried; never one that the message has already.
+
+    Raises `UnknownAttribute` for one that is not among the names.
+    """
+    for name in data:
         if not name.isidentifier() or _is_taken(message, name):
             raise DecodeError(f"{where}: not the name of an extra attribute")
+    if not data.keys() <= set(names):
+        raise UnknownAttribute(f"{where}: not among the names of extra attributes")
+    for name, value in data.items():
         setattr(message, name, decode_value(value, f"{where}: {name}"))
 
 

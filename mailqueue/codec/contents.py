@@ -15,6 +15,8 @@ from mailqueue.codec.mime import encode_part, renders_itself
 from mailqueue.errors import EncodeError
 from mailqueue.wire.attachments import ClaimCheck
 
+MOST_CONTENTS = 1000  # beside the JSON of one message
+
 Keep = Callable[[bytes | str], ClaimCheck | None]
 
 
@@ -33,15 +35,16 @@ class Contents:
         """Return the text, or where it is."""
         if (claim := self._keep(content)) is None:
             return content
-        self.claims.append(claim)
+        self._claim(claim)
         return {"text_claim": len(self.claims) - 1}
 
     def binary(self, content: bytes) -> dict[str, int]:
         """Return where the bytes are."""
         if (claim := self._keep(content)) is not None:
-            self.claims.append(claim)
+            self._claim(claim)
             return {"claim": len(self.claims) - 1}
         self.blobs.append(content)
+        self._check_number()
         return {"blob": len(self.blobs) - 1}
 
     def part(self, part: email.message.Message, where: str) -> dict[str, Any]:
@@ -59,3 +62,11 @@ class Contents:
                 mime.as_bytes(), policy=email.policy.default if modern else email.policy.compat32
             )
         return mime
+
+    def _claim(self, claim: ClaimCheck) -> None:
+        self.claims.append(claim)
+        self._check_number()
+
+    def _check_number(self) -> None:
+        if len(self.blobs) + len(self.claims) > MOST_CONTENTS:
+            raise EncodeError(f"message: attachments: more than {MOST_CONTENTS} contents")

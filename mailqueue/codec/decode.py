@@ -3,15 +3,23 @@
 Every field is checked: a signature proves only who wrote it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from email.charset import Charset
-from typing import Any, NoReturn, TypeVar
+from email.errors import MessageError
+from typing import Any, NoReturn, TypeVar, cast
 
 from django.core.mail import EmailAlternative, EmailAttachment, EmailMessage
 
 from mailqueue.codec.attributes import set_attributes
 from mailqueue.codec.classes import blank_message
-from mailqueue.codec.encode import ADDRESS_LISTS, CHARSET_FIELDS, DEPTH, SUBTYPES
+from mailqueue.codec.contents import MOST_CONTENTS
+from mailqueue.codec.encode import (
+    ADDRESS_LISTS,
+    CHARSET_FIELDS,
+    DEPTH,
+    MOST_RECIPIENTS,
+    SUBTYPES,
+)
 from mailqueue.codec.mime import decode_part
 from mailqueue.codec.mime_headers import decode_name
 from mailqueue.codec.values import decode_value
@@ -28,10 +36,13 @@ def refuse(claim: ClaimCheck) -> NoReturn:
     raise DecodeError("message: claims: no storage to fetch from")
 
 
-def decode(data: Mapping[str, Any], *, fetch: Fetch = refuse) -> EmailMessage:
+def decode(
+    data: Mapping[str, Any], *, fetch: Fetch = refuse, attributes: Collection[str] = ()
+) -> EmailMessage:
     """Return the message that `encode` was given, ready to render.
 
-    ``fetch`` returns the content of a claim (`attachments`). Raises `DecodeError`.
+    ``fetch`` returns the content of a claim (`attachments`); ``attributes`` names what else a
+    message may carry. Raises `DecodeError`, of which `UnknownAttribute` is one.
     """
     if not isinstance(data, Mapping):
         raise DecodeError("message: expected an object")
@@ -41,9 +52,11 @@ def decode(data: Mapping[str, Any], *, fetch: Fetch = refuse) -> EmailMessage:
         raise DecodeError("message: blobs: expected bytes")
     claims = claim_checks(rest)
     rest.pop("claims", None)
+    if len(blobs) + len(claims) > MOST_CONTENTS:
+        raise DecodeError(f"message: more than {MOST_CONTENTS} contents")
     extra = typed(rest.pop("attributes", {}), dict, "message: attributes")
     message: EmailMessage = Decoder(blobs, claims, fetch).message(rest, "message")
-    set_attributes(message, extra, "message: attributes")
+    set_attributes(message, extra, attributes, "message: attributes")
     return message
 
 
@@ -54,6 +67,7 @@ class Decoder:
         self.blobs = blobs
         self.claims = claims
         self.fetch = fetch
+        self.used: set[tuple[str, int]] = set()
 
     def message(self, data: object, where: str, depth: int = 0) -> Any:
         if depth > DEPTH:
@@ -115,9 +129,9 @@ class Decoder:
             return data
         [(tag, value)] = one(data, where)
         if tag == "blob":
-            return at(self.blobs, value, where)
+            return self.once(tag, self.blobs, value, where)
         if tag == "claim":
-            return self.fetch(at(self.claims, value, where))
+            return self.fetch(self.once("claim", self.claims, value, where))
         if tag == "text_claim":
             return self.text(data, where)
         if tag == "message":
@@ -132,11 +146,19 @@ class Decoder:
         [(tag, value)] = one(data, where)
         if tag != "text_claim":
             raise DecodeError(f"{where}: expected a text")
-        raw = self.fetch(at(self.claims, value, where))
+        raw = self.fetch(self.once("claim", self.claims, value, where))
         try:
             return raw.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             raise DecodeError(f"{where}: not a text") from None
+
+    def once(self, kind: str, items: list[T], index: object, where: str) -> T:
+        """Return an item that was not returned before: else few bytes would make many."""
+        item = at(items, index, where)
+        if (key := (kind, cast("int", index))) in self.used:
+            raise DecodeError(f"{where}: a content that was used before")
+        self.used.add(key)
+        return item
 
 
 def at(items: list[T], index: object, where: str) -> T:
@@ -159,6 +181,8 @@ def text(value: object, where: str) -> Any:
 def texts(values: list[Any], where: str) -> list[Any]:
     if not all(type(value) is str or value is None for value in values):
         raise DecodeError(f"{where}: expected texts")
+    if len(values) > MOST_RECIPIENTS:
+        raise DecodeError(f"{where}: {len(values)} addresses; {MOST_RECIPIENTS} are allowed")
     return list(values)
 
 
@@ -184,7 +208,7 @@ def charset(data: object, where: str) -> Any:
             raise DecodeError(f"{where}: charset: {name}")
     try:
         result = Charset(typed(values[0], str, f"{where}: charset"))
-    except (LookupError, ValueError):
+    except (LookupError, ValueError, MessageError):
         raise DecodeError(f"{where}: charset: not known") from None
     for name, value in zip(CHARSET_FIELDS, values, strict=True):
         setattr(result, name, value)

@@ -1,8 +1,9 @@
 """A message as data that JSON can hold, but for ``blobs``, its binary contents as bytes. Pure."""
 
 import email.message
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from email.charset import Charset
 from email.headerregistry import Address, Group
 from email.utils import format_datetime
@@ -19,6 +20,7 @@ from mailqueue.codec.values import encode_value
 from mailqueue.errors import EncodeError
 
 DEPTH = 20
+MOST_RECIPIENTS = 10_000  # in one field; more are a list, which has a mail for each
 ADDRESS_LISTS = ("to", "cc", "bcc", "reply_to")
 SUBTYPES = {"mixed_subtype": "mixed", "alternative_subtype": "alternative"}  # Django 5.2 has them
 CHARSET_FIELDS = (
@@ -35,16 +37,19 @@ def encode(
     charset: str,
     attributes: Iterable[str] = (),
     keep: Keep = lambda content: None,
+    spell: Callable[[str], str] = str,
 ) -> dict[str, Any]:
     """Return the message as data, leaving it as it is.
 
     ``date`` and ``message_id`` become its first headers when it has none of its own; ``charset``
     is what it is rendered in when it names none. Lazy strings take the active language.
     ``attributes`` names what else to carry of it; ``keep`` is asked for each content whether it
-    has put that in a safe place (`attachments`). Raises `EncodeError`, which names the part that
+    has put that in a safe place (`attachments`), and ``spell`` how to write the address of a sender
+    or recipient. Raises `EncodeError`, which names the part that
     cannot be carried and never its content.
     """
-    encoder = Encoder(date=format_datetime(date), charset=charset, keep=keep)
+    when = written(date, date.utcoffset())
+    encoder = Encoder(date=when, charset=charset, keep=keep, spell=spell)
     data = encoder.message(message, message_id, "message")
     if extra := encode_attributes(message, attributes, "message"):
         data["attributes"] = extra
@@ -55,11 +60,21 @@ def encode(
     return data
 
 
+@functools.lru_cache(maxsize=8)
+def written(date: datetime, offset: timedelta | None) -> str:
+    """Return a date as a header has it: made once for the mails of a second.
+
+    ``offset`` is the date's own: Python takes two dates for equal that mean one time in two zones.
+    """
+    return format_datetime(date)
+
+
 class Encoder:
     """Encode one message and those inside it, collecting their contents."""
 
-    def __init__(self, *, date: str, charset: str, keep: Keep) -> None:
+    def __init__(self, *, date: str, charset: str, keep: Keep, spell: Callable[[str], str]) -> None:
         self.contents = Contents(keep)
+        self.spell = spell
         self.date = date
         self.charset = charset
 
@@ -73,12 +88,13 @@ class Encoder:
         kind = traits(message)
         mime = self.contents.rendered(message, where) if kind.renders else None
         data: dict[str, Any] = {"api": kind.api}
-        for name in ("subject", "from_email"):
-            if (value := text(getattr(message, name), f"{where}: {name}")) != "":
-                data[name] = value
+        if (subject := text(message.subject, f"{where}: subject")) != "":
+            data["subject"] = subject
+        if (sender := self.address(message.from_email, f"{where}: from_email")) != "":
+            data["from_email"] = sender
         for name in ADDRESS_LISTS:
             if values := getattr(message, name):
-                data[name] = texts(values, f"{where}: {name}")
+                data[name] = self.addresses(values, f"{where}: {name}")
         data["headers"] = self.headers(message, mime, message_id, where)
         if body := message.body:
             data["body"] = self.content(body, f"{where}: body", message_id, depth)
@@ -92,8 +108,21 @@ class Encoder:
         if mime is not None:
             data["mime"] = self.contents.part(mime, f"{where}: message()")
         if kind.renders or kind.addresses:
-            data["recipients"] = texts(message.recipients(), f"{where}: recipients")
+            data["recipients"] = self.addresses(message.recipients(), f"{where}: recipients")
         return data
+
+    def address(self, value: Any, where: str) -> str | None:
+        """Return an address, written as the one who delivers wants it."""
+        # The text itself: the `str()` of an enumeration's member is its name.
+        written = str.__str__(value) if isinstance(value, str) else text(value, where)
+        return written and self.spell(written)
+
+    def addresses(self, values: Any, where: str) -> list[str | None]:
+        if not isinstance(values, (list, tuple)):
+            raise EncodeError(f"{where}: expected a list or tuple, got {type(values).__name__}")
+        if len(values) > MOST_RECIPIENTS:
+            raise EncodeError(f"{where}: {len(values)} addresses; {MOST_RECIPIENTS} are allowed")
+        return [self.address(value, where) for value in values]
 
     def parts(
         self,
@@ -185,12 +214,6 @@ def text(value: Any, where: str) -> str | None:
     if isinstance(value, (str, Promise, Address, Group, email.header.Header)):
         return str(value)
     raise EncodeError(f"{where}: expected a text, got {type(value).__name__}")
-
-
-def texts(values: Any, where: str) -> list[str | None]:
-    if not isinstance(values, (list, tuple)):
-        raise EncodeError(f"{where}: expected a list or tuple, got {type(values).__name__}")
-    return [value if type(value) is str else text(value, where) for value in values]
 
 
 def header(value: Any, where: str) -> Any:

@@ -8,18 +8,21 @@ import contextlib
 import email.errors
 import email.header
 import email.policy
+import itertools
 import re
 from email.header import Header
 from email.headerregistry import BaseHeader
 from typing import Any
 
 from mailqueue.errors import DecodeError, EncodeError
+from mailqueue.mail.headers import FIELD_NAME, LINE_BREAK
 from mailqueue.wire.fields import Fields, pair_of, typed
 
-FIELD_NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 section 3.6.8: ftext
-FOLDED = re.compile(r"(?:[^\r\n]|\r?\n[ \t])*")  # a line break only before white space
+FOLDED = re.compile("(?:[^\n-\r\x1c-\x1e\x85\u2028\u2029]|\r?\n[ \t])*")  # may be in a source
 
 WIDE = email.policy.SMTPUTF8.clone(max_line_length=None, linesep="\n")
+# Python's parser calls itself for a comment in a comment; nobody writes that many.
+COMMENTS = 100
 NARROW = (email.policy.default, email.policy.default.clone(utf8=True))
 
 
@@ -65,13 +68,19 @@ def decode_header(name: str, data: object, where: str) -> Any:
     named = fields.take("named", bool)
     fields.end()
     try:
-        return email.header.make_header(chunks, header_name=name if named else None)
-    except (LookupError, ValueError):
+        made = email.header.make_header(chunks, header_name=name if named else None)
+        broken = not FOLDED.fullmatch(str(made))
+    except (LookupError, ValueError, email.errors.MessageError):
         raise DecodeError(f"{where}: not a valid header") from None
+    if broken:
+        raise DecodeError(f"{where}: a header with a line break")
+    return made
 
 
 def _source(name: str, header: BaseHeader, where: str) -> str:
     """Return a text that parses to an equal header; equal is what folds to the same lines."""
+    if LINE_BREAK.search(str(header)):  # from an encoded word
+        raise EncodeError(f"{where}: a header with a line break")
     wide = _fold(header, WIDE)[len(header.name) + 1 :].strip("\r\n").removeprefix(" ")
     if len(name) + len(wide) < 76 and wide.isascii() and "=?" not in wide and wide == header:
         return wide  # Short and plain: any parse of it folds to itself.
@@ -96,15 +105,27 @@ def _fold(header: Any, policy: Any) -> str:
 
 
 def _parse(name: str, source: str, where: str) -> Any:
-    if "\r" in source or "\n" in source:
+    if LINE_BREAK.search(source):
         raise DecodeError(f"{where}: a header with a line break")
+    if source.count("(") > COMMENTS and _comments(source) > COMMENTS:
+        raise DecodeError(f"{where}: comments nested deeper than {COMMENTS}")
     try:
-        return email.policy.default.header_factory(name, source)
+        header = email.policy.default.header_factory(name, source)
     except (ValueError, LookupError, email.errors.HeaderParseError, AttributeError, TypeError):
         raise DecodeError(f"{where}: not a valid header") from None
+    if LINE_BREAK.search(str(header)):
+        raise DecodeError(f"{where}: a header with a line break")
+    return header
+
+
+def _comments(source: str) -> int:
+    """Return how deeply comments may be nested, whatever is quoted."""
+    return max(itertools.accumulate((char == "(") - (char == ")") for char in source))
 
 
 def _encode_chunks(name: str, header: Header, where: str) -> dict[str, Any]:
+    if not FOLDED.fullmatch(str(header)):
+        raise EncodeError(f"{where}: a header with a line break")
     chunks = email.header.decode_header(header)
     expected = header.encode(maxlinelen=78)
     for named in (True, False):

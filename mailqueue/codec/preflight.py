@@ -7,29 +7,67 @@ plainly renders, as nearly all mail does, is recognised; only the rest is render
 import re
 from collections.abc import Iterable
 from email.headerregistry import HeaderRegistry
+from email.message import Message
 from typing import Any
 
-from django.core.mail import EmailAlternative, EmailMessage
+from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternatives
 
+from mailqueue.codec.addressing import check_addresses, check_domains
+from mailqueue.codec.bounds import check_bounds
 from mailqueue.codec.classes import traits
-from mailqueue.mail.headers import check_headers
+from mailqueue.errors import EncodeError
+from mailqueue.mail.headers import check_headers, check_written
 
 # RFC 5322 section 3.4 without its odder corners: no comments, routes, groups or literals.
 DISPLAY_NAME = r'(?:[\w .\'-]*|"[^"\\\x00-\x1f\x7f]*")'
 ADDR_SPEC = r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
 MAILBOX = re.compile(rf"(?:{ADDR_SPEC}|{DISPLAY_NAME} <{ADDR_SPEC}>)")
+# Some Pythons write such a name as more than one header, see `mailqueue.smtp.policy`.
+LONG_WORD = re.compile(r"[^ <]{60}[^<]*<")
 MIMETYPE = re.compile(r"(?!message/|multipart/)[a-z0-9]+/[A-Za-z0-9.+-]+")
+# Django 5.2 has them, as attributes of the classes; later ones refuse a message with one of them.
+OLD_SUBTYPES = [
+    (name, getattr(EmailMultiAlternatives, name, None))
+    for name in ("mixed_subtype", "alternative_subtype")
+]
+SUBTYPE = re.compile(r"[A-Za-z0-9.+-]+")
 FILENAME = re.compile(r"[\w .()-]*")
 # C0 and C1 controls and the other line ends of str.splitlines(); a tab is fine.
 CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 STRUCTURED = frozenset(HeaderRegistry().registry)
 
 
-def check(message: EmailMessage) -> None:
-    """Raise what rendering the message would: ValueError, TypeError and the like."""
-    check_headers(message)
+def check(message: EmailMessage, *, force_ascii: bool | None = None) -> None:
+    """Raise what rendering and sending the message would: ValueError, TypeError and the like.
+
+    Its sender and recipients must be addresses that SMTP carries, those without SMTPUTF8 if
+    ``force_ascii``; with None whoever delivers may take others. Raises `EncodeError` for them.
+    """
+    check_values(message, force_ascii=force_ascii)
     if not plainly_renders(message):
-        message.message()
+        check_rendering(message)
+
+
+def check_values(message: EmailMessage, *, force_ascii: bool | None) -> None:
+    """Raise what can be found without rendering; it takes little time for any message."""
+    check_bounds(message)  # first: what follows takes time for what is long
+    check_headers(message)
+    if force_ascii is not None:
+        check_addresses(message, force_ascii=force_ascii)
+
+
+def check_rendering(message: EmailMessage) -> None:
+    """Render the message to see if that can be done, and if its headers are as they may be."""
+    check_domains(message)
+    for name, _ in OLD_SUBTYPES:
+        if not SUBTYPE.fullmatch(str(getattr(message, name, "mixed"))):
+            raise EncodeError(f"{name}: expected a subtype of MIME")
+    try:
+        mime: object = message.message()
+        if isinstance(mime, Message):
+            check_written(mime)
+    except RecursionError:
+        raise EncodeError("message: nested too deeply to be rendered") from None
 
 
 def plainly_renders(message: EmailMessage) -> bool:
@@ -39,6 +77,8 @@ def plainly_renders(message: EmailMessage) -> bool:
         not kind.renders
         and message.encoding in (None, "utf-8")
         and is_text(message.body)
+        and SUBTYPE.fullmatch(str(message.content_subtype)) is not None
+        and all(getattr(message, name, usual) is usual for name, usual in OLD_SUBTYPES)
         and is_header(message.subject)
         and are_mailboxes([message.from_email])
         and all(map(are_mailboxes, (message.to, message.cc, message.reply_to)))
@@ -66,7 +106,10 @@ def is_header(value: object) -> bool:
 
 def are_mailboxes(values: Iterable[object]) -> bool:
     return all(
-        isinstance(value, str) and MAILBOX.fullmatch(value) and is_header(str(value))
+        isinstance(value, str)
+        and MAILBOX.fullmatch(value)
+        and is_header(str(value))
+        and not LONG_WORD.search(value)
         for value in values
     )
 

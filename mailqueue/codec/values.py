@@ -43,19 +43,21 @@ def encode_value(value: Any, where: str, depth: int = 0) -> Any:
     raise EncodeError(f"{where}: a value of type {kind.__name__} cannot be queued")
 
 
-def decode_value(data: object, where: str) -> Any:
+def decode_value(data: object, where: str, depth: int = 0) -> Any:
     """Return the value that `encode_value` was given; raise `DecodeError` for anything else."""
     if data is None or type(data) in (str, bool, int):
         return data
+    if depth > DEPTH:
+        raise DecodeError(f"{where}: nested deeper than {DEPTH}")
     if isinstance(data, list):
-        return [decode_value(item, where) for item in data]
+        return [decode_value(item, where, depth + 1) for item in data]
     if not isinstance(data, dict) or len(data) != 1:
         raise DecodeError(f"{where}: expected a value or one tagged value")
     [(tag, content)] = data.items()
     if tag == "dict":
-        return dict(_unpair(item, where) for item in typed(content, list, where))
+        return dict(_unpair(item, where, depth) for item in typed(content, list, where))
     if tag == "tuple":
-        return tuple(decode_value(item, where) for item in typed(content, list, where))
+        return tuple(decode_value(item, where, depth + 1) for item in typed(content, list, where))
     if tag not in DECODERS:
         raise DecodeError(f"{where}: unknown tag")
     try:
@@ -71,11 +73,11 @@ def _pair(item: tuple[object, object], where: str, depth: int) -> list[Any]:
     return [key, value]
 
 
-def _unpair(item: object, where: str) -> tuple[Any, Any]:
+def _unpair(item: object, where: str, depth: int) -> tuple[Any, Any]:
     key, value = pair_of(item, where)
     if type(key) not in (str, int, bool, type(None)):
         raise DecodeError(f"{where}: a key of this type")
-    return key, decode_value(value, where)
+    return key, decode_value(value, where, depth + 1)
 
 
 def _write_address(address: Any) -> list[str]:

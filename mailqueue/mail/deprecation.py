@@ -120,7 +120,10 @@ def deprecate_posargs(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]
             if len(args) > positional:
                 moved = _by_name(label, names, positional, args, kwargs)
                 args, kwargs = args[:positional], kwargs | moved
-            return func(*args, **kwargs)
+            # Called without them in a variable: a crash reporter would show the mail.
+            call = [functools.partial(func, *args, **kwargs)]
+            del args, kwargs
+            return call.pop()()
 
         return wrapper
 

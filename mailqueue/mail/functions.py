@@ -1,7 +1,8 @@
 """The functions of the mail API: each builds messages and sends them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -45,6 +46,8 @@ def send_mail(
     email._connection = connection
     if html_message:
         email.attach_alternative(html_message, "text/html")
+    # A crash reporter shows the variables of whoever sent what failed.
+    del subject, message, from_email, recipient_list, html_message, auth_user, auth_password
     if backend is None:
         return email.send(using=using)
     return backend.send_messages([email]) if email.recipients() else 0
@@ -68,6 +71,7 @@ def send_mass_mail(
     legacy.check(using)
     backend = legacy.backend() if using is None else mailers[using]
     messages = [EmailMessage(*data) for data in datatuple]
+    del datatuple, auth_user, auth_password  # see send_mail()
     for message in messages:
         message._connection = connection
     return backend.send_messages(messages)
@@ -84,7 +88,11 @@ def mail_admins(
     using: str | None = None,
 ) -> None:
     """Send a message to ADMINS, from SERVER_EMAIL, with EMAIL_SUBJECT_PREFIX."""
-    _send_to("ADMINS", subject, message, html_message, _Legacy(connection, fail_silently), using)
+    legacy = _Legacy(connection, fail_silently)
+    legacy.check(using)
+    email = _email_to("ADMINS", subject, message, html_message)
+    del subject, message, html_message  # see send_mail()
+    _send(email, legacy, using)
 
 
 @deprecate_posargs("fail_silently", "connection", "html_message")
@@ -98,24 +106,30 @@ def mail_managers(
     using: str | None = None,
 ) -> None:
     """Send a message to MANAGERS, from SERVER_EMAIL, with EMAIL_SUBJECT_PREFIX."""
-    _send_to("MANAGERS", subject, message, html_message, _Legacy(connection, fail_silently), using)
+    legacy = _Legacy(connection, fail_silently)
+    legacy.check(using)
+    email = _email_to("MANAGERS", subject, message, html_message)
+    del subject, message, html_message  # see send_mail()
+    _send(email, legacy, using)
 
 
-class _Legacy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Legacy:
     """The deprecated arguments of a call."""
 
     connection: BaseEmailBackend | None
     fail_silently: bool
-    auth_user: str | None = None
-    auth_password: str | None = None
+    auth_user: str | None = field(default=None, repr=False)
+    auth_password: str | None = field(default=None, repr=False)
 
     def check(self, using: str | None) -> None:
         """Warn about each that was given; raise TypeError for what cannot be given together."""
-        warn_about_arguments(*self)
+        given = self.fail_silently, self.auth_user, self.auth_password
+        warn_about_arguments(self.connection, *given)
         if using is not None:
-            report_using_incompatibility(*self)
+            report_using_incompatibility(self.connection, *given)
         elif self.connection is not None:
-            report_connection_incompatibility(*self[1:])
+            report_connection_incompatibility(*given)
 
     def backend(self) -> BaseEmailBackend:
         options = {
@@ -128,28 +142,27 @@ class _Legacy(NamedTuple):
         )
 
 
-def _send_to(
-    setting: str,
-    subject: Any,
-    body: Any,
-    html: str | None,
-    legacy: _Legacy,
-    using: str | None,
-) -> None:
-    legacy.check(using)
+def _email_to(
+    setting: str, subject: Any, body: Any, html: str | None
+) -> EmailMultiAlternatives | None:
     if not (recipients := _people(setting)):
-        return
+        return None
     email = EmailMultiAlternatives(
         subject=f"{settings.EMAIL_SUBJECT_PREFIX}{subject}",
         body=body,
         from_email=settings.SERVER_EMAIL,
         to=recipients,
     )
-    email._connection = legacy.connection
     if html:
         email.attach_alternative(html, "text/html")
-    backend = legacy.backend() if using is None else mailers[using]
-    backend.send_messages([email])
+    return email
+
+
+def _send(email: EmailMultiAlternatives | None, legacy: _Legacy, using: str | None) -> None:
+    if email is not None:
+        email._connection = legacy.connection
+        backend = legacy.backend() if using is None else mailers[using]
+        backend.send_messages([email])
 
 
 def _people(setting: str) -> Sequence[Any]:

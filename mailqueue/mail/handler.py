@@ -67,6 +67,7 @@ class MailersHandler:
             config = self.settings[alias]
         except KeyError:
             raise MailerDoesNotExist(alias=alias) from None
+        made_by = backend_class(alias, config)
         options = dict(config.get("OPTIONS", {}))
         if "alias" in options:
             raise InvalidMailer("OPTIONS must not define 'alias'.", alias=alias)
@@ -74,7 +75,7 @@ class MailersHandler:
             # Names that a caller of old code gave are no mistakes of the settings.
             options |= _deprecated_kwargs
             options["_ignore_unknown_kwargs"] = set(_deprecated_kwargs)
-        backend: BaseEmailBackend = backend_class(alias, config)(alias=alias, **options)
+        backend: BaseEmailBackend = made_by(alias=alias, **options)
         if getattr(backend, "alias", None) is None:  # Django's base class keeps it from 6.1
             backend.alias = alias  # type: ignore[attr-defined]
         return backend
@@ -114,10 +115,19 @@ def get_connection(
     return connect(kwds, backend)
 
 
-def backend_class(alias: str, config: Mapping[str, Any]) -> Any:
-    """Import the backend of an entry; raise InvalidMailer if that fails."""
+def backend_class(alias: str, config: Any) -> Any:
+    """Import the backend of an entry; raise InvalidMailer if that fails, or if it is no entry."""
+    if not isinstance(config, Mapping):
+        raise InvalidMailer(f"It must be a dict, got {type(config).__name__}", alias=alias)
+    if not isinstance(options := config.get("OPTIONS", {}), Mapping):
+        raise InvalidMailer(f"OPTIONS must be a dict, got {type(options).__name__}", alias=alias)
     path = config.get("BACKEND", DEFAULT_MAILER_BACKEND)
+    if not isinstance(path, str):
+        raise InvalidMailer(f"BACKEND must be a dotted path, got {path!r}", alias=alias)
     try:
         return import_string(compat.backend_path(path))
     except ImportError as error:
         raise InvalidMailer(f"Could not find BACKEND {path!r}: {error}", alias=alias) from error
+    except Exception as error:  # ".Backend" names no package; and a module may do what it likes
+        why = type(error).__name__
+        raise InvalidMailer(f"Could not import BACKEND {path!r}: {why}", alias=alias) from error

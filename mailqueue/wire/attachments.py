@@ -21,8 +21,9 @@ from mailqueue.wire.encryption import Cipher
 from mailqueue.wire.fields import Fields
 
 FOLDER = "mailqueue"
-KEY = re.compile(r"\d{4}-\d{2}-\d{2}/[0-9a-f]{32}-[0-9a-f]{64}")  # day / call - SHA-256
+KEY = re.compile(r"\d{4}-\d{2}-\d{2}/[0-9a-f]{32}-[0-9a-f]{64}", re.ASCII)  # day / call - SHA-256
 PURPOSE = b"mailqueue attachment 1"
+LARGEST = 2**31  # bytes of one content; its memory is asked for before it is read
 SEEN = 8  # contents that are known again without hashing; they stay in memory for it
 
 
@@ -48,7 +49,7 @@ class ClaimCheck:
             encrypted=fields.take("encrypted", bool),
         )
         fields.end()
-        if not KEY.fullmatch(claim.key) or claim.size < 0:
+        if not KEY.fullmatch(claim.key) or not 0 <= claim.size <= LARGEST:
             raise DecodeError("claim: not a key of the attachment storage")
         return claim
 

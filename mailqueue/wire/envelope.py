@@ -23,7 +23,11 @@ PLAIN = "json"
 SEALED = "aesgcm"
 PURPOSE = b"mailqueue envelope 1"
 LIMIT = 64 * 2**20  # characters; nothing longer is even verified
+NESTING = 300  # JSON arrays and objects in one another; what the codec makes has at most 240
+LATEST = 253_370_764_800.0  # 9999-01-01: no database and no `datetime` goes much further
+MOST_ATTEMPTS = 2**31 - 1
 IDENTIFIER = re.compile(r"[0-9A-Za-z_-]{1,64}")
+TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context 3.2
 PREFIX = re.compile(r"([0-9]{1,6})\.")
 
 
@@ -34,6 +38,7 @@ class Envelope:
     ``mailer`` is the alias that accepted it; ``recipients`` are those still to be delivered to,
     None for all. Times are Unix seconds; ``attempts`` counts those that were charged; ``resent``
     tells that the answer to the whole message was lost once, and that it was sent again.
+    ``traceparent`` is the W3C trace context of who queued it, where somebody follows it.
     """
 
     id: str
@@ -45,15 +50,25 @@ class Envelope:
     resent: bool = False
     due_at: float | None = dataclasses.field(default=None, repr=False)
     expires_at: float | None = dataclasses.field(default=None, repr=False)
+    traceparent: str | None = dataclasses.field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"<Envelope {self.id} mailer={self.mailer!r} attempts={self.attempts}>"
 
 
 def fresh(envelope: Envelope, *, now: float) -> Envelope:
-    """Return the envelope as if it were queued now and never tried; it does not expire."""
+    """Return the envelope as if it were queued now and never tried; it does not expire.
+
+    The trace of who queued it first may be over since weeks.
+    """
     return dataclasses.replace(
-        envelope, attempts=0, resent=False, due_at=None, expires_at=None, queued_at=now
+        envelope,
+        attempts=0,
+        resent=False,
+        due_at=None,
+        expires_at=None,
+        traceparent=None,
+        queued_at=now,
     )
 
 
@@ -71,7 +86,7 @@ def pack(envelope: Envelope, keys: Keys, *, limit: int = LIMIT) -> str:
         "mailer": envelope.mailer,
         "queued_at": envelope.queued_at,
     }
-    for name in ("recipients", "attempts", "due_at", "expires_at"):
+    for name in ("recipients", "attempts", "due_at", "expires_at", "traceparent"):
         value = getattr(envelope, name)
         if value is not None:
             data[name] = value
@@ -95,7 +110,19 @@ def pack(envelope: Envelope, keys: Keys, *, limit: int = LIMIT) -> str:
 
 
 def unpack(text: str, keys: Keys, *, limit: int = LIMIT) -> Envelope:
-    """Return the envelope; raise `UnsupportedVersion`, `BadSignature` or `DecodeError`."""
+    """Return the envelope; raise `UnsupportedVersion`, `BadSignature` or `DecodeError`.
+
+    What is unpacked can be packed again.
+    """
+    try:
+        return _unpack(text, keys, limit)
+    except DecodeError:
+        raise
+    except Exception as error:  # noqa: BLE001 (those that are read with it must not suffer)
+        raise DecodeError(f"the envelope cannot be read: {type(error).__name__}") from None
+
+
+def _unpack(text: str, keys: Keys, limit: int) -> Envelope:
     if len(typed(text, str, "envelope")) > limit:
         raise DecodeError(f"the envelope has {len(text)} characters; {limit} are allowed")
     prefix = PREFIX.match(text)
@@ -103,6 +130,8 @@ def unpack(text: str, keys: Keys, *, limit: int = LIMIT) -> Envelope:
         raise DecodeError("not an envelope")
     if prefix[1] != VERSION:  # before the signature, which a later version may make otherwise
         raise UnsupportedVersion(f"this mailqueue does not read version {prefix[1]} of the wire")
+    if not text.isascii():
+        raise DecodeError("not an envelope")
     _, form, encoded = _split(keys.verify(text))
     try:
         line, found, rest = _open(form, encoded, keys).partition(b"\n")
@@ -111,6 +140,7 @@ def unpack(text: str, keys: Keys, *, limit: int = LIMIT) -> Envelope:
         raise DecodeError("the envelope is not JSON") from None
     if not found:
         raise DecodeError("the envelope is cut off")
+    _check_nesting(data)
     return _read(data, rest)
 
 
@@ -143,8 +173,11 @@ def _read(data: object, rest: bytes) -> Envelope:
         raise DecodeError("envelope: recipients: expected texts")
     attempts = fields.take("attempts", int, 0)
     identifier = fields.take("id", str)
-    if attempts < 0 or not IDENTIFIER.fullmatch(identifier):
+    if not 0 <= attempts <= MOST_ATTEMPTS or not IDENTIFIER.fullmatch(identifier):
         raise DecodeError("envelope: 'attempts' or 'id' is out of range")
+    traceparent = fields.take("traceparent", str, None)
+    if traceparent is not None and not TRACEPARENT.fullmatch(traceparent):
+        raise DecodeError("envelope: 'traceparent': expected one of version 00")
     envelope = Envelope(
         id=identifier,
         mailer=fields.take("mailer", str),
@@ -155,6 +188,7 @@ def _read(data: object, rest: bytes) -> Envelope:
         resent=fields.take("resent", bool, False),
         due_at=_seconds(fields, "due_at") if "due_at" in fields else None,
         expires_at=_seconds(fields, "expires_at") if "expires_at" in fields else None,
+        traceparent=traceparent,
     )
     fields.end()
     return envelope
@@ -175,12 +209,29 @@ def _cut(rest: bytes, lengths: list[Any]) -> list[bytes]:
 
 def _seconds(fields: Fields, name: str) -> float:
     value = fields.any(name)
-    if type(value) not in (int, float) or not math.isfinite(value):
+    if type(value) not in (int, float) or not 0 <= value <= LATEST:
         raise DecodeError(f"envelope: '{name}': expected seconds")
     return float(value)
+
+
+def _check_nesting(data: object) -> None:
+    """Refuse what is nested deeper than any message: whoever walks it may do so by recursion."""
+    level = [data]
+    for _ in range(NESTING):
+        inner = (each.values() if type(each) is dict else each for each in level)
+        level = [item for items in inner for item in items if type(item) in (dict, list)]  # type: ignore[attr-defined]
+        if not level:
+            return
+    raise DecodeError("the envelope is nested too deeply")
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError("expected a number, got one without an end")
+    return value
 
 
 _to_json = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False
 ).encode
-_from_json = json.JSONDecoder().decode
+_from_json = json.JSONDecoder(parse_float=_number, parse_constant=_number).decode

@@ -1,15 +1,18 @@
 """The keys of the wire, from Django's settings: signing always, encryption if there are keys."""
 
+import hmac
 from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core import signing
+from django.utils.crypto import salted_hmac
 
 from mailqueue.errors import BadSignature
 from mailqueue.wire.encryption import Cipher
 
 SALT = "mailqueue.wire"  # keeps other signatures made with SECRET_KEY apart from these
+PROOF = "mailqueue.proof."  # begins the salts of proofs, which sign nothing
 
 
 class Keys:
@@ -24,15 +27,19 @@ class Keys:
         first, *fallbacks = signing_keys
         if not all(signing_keys):
             raise ValueError("a signing key is empty")
+        self._signing_keys = (first, *fallbacks)
         self._signer = signing.Signer(key=first, fallback_keys=fallbacks, salt=SALT)
+        self._code = hmac_of(first)
         self.cipher = Cipher(encryption_keys) if encryption_keys else None
 
     def __repr__(self) -> str:
         return "<Keys>"
 
     def sign(self, text: str) -> str:
-        """Return the text with its signature."""
-        return self._signer.sign(text)
+        """Return the text, which is ASCII, with the signature that Django's `Signer` makes."""
+        code = self._code.copy()
+        code.update(text.encode("ascii"))
+        return f"{text}:{signing.b64_encode(code.digest()).decode('ascii')}"
 
     def verify(self, text: str) -> str:
         """Return the text without its signature; raise `BadSignature`."""
@@ -40,6 +47,23 @@ class Keys:
             return self._signer.unsign(text)
         except signing.BadSignature:
             raise BadSignature("not signed with one of our keys, or altered") from None
+
+    def digest(self, text: str, salt: str) -> str:
+        """Return a keyed hash of a text, 32 hexadecimal digits."""
+        return digest(text, salt, self._signing_keys[0])
+
+    def digests(self, text: str, salt: str) -> list[str]:
+        """Return the keyed hashes of a text under each key that signs or verifies."""
+        return [digest(text, salt, key) for key in self._signing_keys]
+
+
+def hmac_of(key: str | bytes) -> hmac.HMAC:
+    """Return what a signature is computed with: the key of the HMAC is derived once."""
+    return salted_hmac(f"{SALT}signer", "", secret=key, algorithm="sha256")
+
+
+def digest(text: str, salt: str, key: str | bytes) -> str:
+    return salted_hmac(salt, text, secret=key, algorithm="sha256").hexdigest()[:32]
 
 
 def keys_from_settings(encryption_keys: Sequence[str] = ()) -> Keys:
@@ -60,3 +84,26 @@ def worker_keys() -> Keys:
     for config in mailers.values():
         found |= dict.fromkeys(config.get("OPTIONS", {}).get("encryption_keys") or ())
     return keys_from_settings(list(found))
+
+
+def proofs(challenge: str, encryption_keys: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Return for each kind of key the proofs of what packs here, and of what opens.
+
+    A proof is an HMAC (RFC 2104) of the challenge: who has no such key learns nothing by it.
+    ``encryption_keys`` are those of each mailer.
+    """
+    kinds: dict[str, list[Sequence[str | bytes]]] = {
+        "signing": [[settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]],
+        "encryption": [keys for keys in encryption_keys if keys],
+    }
+    return {
+        kind: {
+            "packs": sorted({proof(kind, challenge, keys[0]) for keys in mailers}),
+            "opens": sorted({proof(kind, challenge, key) for keys in mailers for key in keys}),
+        }
+        for kind, mailers in kinds.items()
+    }
+
+
+def proof(kind: str, challenge: str, key: str | bytes) -> str:
+    return salted_hmac(PROOF + kind, challenge, secret=key, algorithm="sha256").hexdigest()

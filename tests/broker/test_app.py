@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from celery import Celery, _state
+from celery import Celery
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
@@ -16,19 +16,14 @@ from mailqueue.broker.app import (
 )
 from mailqueue.broker.publish import publish
 from mailqueue.errors import PublishError
+from tests.project_app import no_app
 
 
 @pytest.fixture(autouse=True)
 def no_celery(monkeypatch):
-    """A process in which nobody has made a Celery app yet."""
-    monkeypatch.setattr(_state._tls, "current_app", None)
-    monkeypatch.setattr(_state, "default_app", None)
     monkeypatch.delenv("MAILQUEUE_BROKER_URL", raising=False)
-    for cached in (mail_app, app_at_startup):
-        cached.cache_clear()
-    yield
-    for cached in (mail_app, app_at_startup):
-        cached.cache_clear()
+    with no_app():
+        yield
 
 
 def test_a_project_without_celery_gets_an_app_for_mail(monkeypatch):

@@ -22,7 +22,7 @@ class Away:
 @pytest.fixture
 def away(monkeypatch) -> Away:
     publisher = Away()
-    monkeypatch.setattr(bell, "publisher", lambda: publisher)
+    monkeypatch.setattr(bell, "publisher_of", lambda app: publisher)
     app = Celery("away", set_as_current=False)
     monkeypatch.setattr(bell, "carrier_app", lambda: app)
     return publisher

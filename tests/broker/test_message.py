@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailqueue.broker import delay
-from mailqueue.broker.message import argument_of, body_of, eta_of, queue_in
+from mailqueue.broker.message import argument_for, argument_of, body_of, eta_of, queue_in
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -19,6 +19,12 @@ def test_the_argument_comes_back(argument):
     body = body_of(argument)
     assert argument_of(body, longest=len(body)) == argument
     assert argument_of(body.decode(), longest=len(body)) == argument
+
+
+@settings(deadline=None)
+@given(st.lists(st.text()))
+def test_what_it_stands_for_is_json(texts):
+    assert argument_for(texts) == json.dumps(texts)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pytest_docker_tools.utils import wait_for_callable
 
 from mailqueue.broker import delay
 from mailqueue.broker.dead import DeadLetter, park, peek, read
+from mailqueue.broker.lists import message_on_list
 from mailqueue.broker.message import (
     HIDDEN,
     NO_LIMIT,
@@ -29,7 +30,7 @@ from mailqueue.broker.queues import dead_queue, mail_queue
 from mailqueue.broker.sender import BOUND
 from mailqueue.errors import PublishError
 from tests.fork import holds_in_child
-from tests.proxy import Proxy, proxy
+from tests.proxy import BlackHole, Fault, Proxy, Refuse, proxy
 from tests.services import queue_on
 
 SECRET = "token-only-the-recipient-may-see"
@@ -104,6 +105,31 @@ def test_nothing_of_the_projects_celery_settings_gets_into_the_message(broker_ur
     message.headers.pop("x-delivery-count", None)  # RabbitMQ's own
     assert message.headers == expected
     assert expected["timelimit"] == [NO_LIMIT, NO_LIMIT]
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("priority", [0, 4, 9])
+def test_what_is_put_on_a_list_of_redis_is_what_kombu_would_put_there(redis_url, priority):
+    body, headers = body_of('["x"]'), headers_of("7", origin="me")
+    with queue_on(redis_url) as queue, app_for(redis_url).connection_for_write() as connection:
+        connection.Producer().publish(
+            body,
+            exchange="",
+            routing_key=queue,
+            content_type="application/json",
+            content_encoding="utf-8",
+            headers=headers,
+            priority=priority,
+            delivery_mode=2,
+            correlation_id="7",
+        )
+        channel = connection.default_channel
+        theirs = json.loads(channel.client.lpop(channel._q_for_pri(queue, priority)))
+    text = message_on_list(body, "7", queue=queue, headers=headers, priority=priority)
+    ours = json.loads(text)
+    for each in (ours, theirs):
+        assert len(each["properties"].pop("delivery_tag")) == 36
+    assert ours == theirs
 
 
 def test_the_message_is_the_one_that_celery_itself_would_make():
@@ -272,15 +298,15 @@ def broken(broker_url: str) -> Iterator[tuple[Proxy, Publisher]]:
         publisher.close()
 
 
-@pytest.mark.parametrize("mode", ["stall", "refuse"])
+@pytest.mark.parametrize("fault", [BlackHole(), Refuse()], ids=["stall", "refuse"])
 @pytest.mark.parametrize("warm", [True, False], ids=["connected before", "first publish"])
-def test_a_broker_that_is_away_is_an_error_within_the_documented_time(broken, queue, mode, warm):
+def test_a_broker_that_is_away_is_an_error_within_the_documented_time(
+    broken, queue, fault: Fault, warm
+):
     way, publisher = broken
     if warm:
         publisher.task("x", queue=queue, priority=None, countdown=0)
-    way.mode = mode
-    if mode == "refuse":
-        way.cut()
+    way.become(fault)
 
     started = time.monotonic()
     with pytest.raises(PublishError):
@@ -288,7 +314,7 @@ def test_a_broker_that_is_away_is_an_error_within_the_documented_time(broken, qu
     # The number is a promise of the docs, not a measure of speed.
     assert time.monotonic() - started < BOUND
 
-    way.mode = "pass"
+    way.heal()
     publisher.task("x", queue=queue, priority=None, countdown=0)
 
 

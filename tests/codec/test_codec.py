@@ -3,6 +3,9 @@
 import copy
 import email.message
 import email.policy
+import re
+from email.header import Header
+from email.mime.base import MIMEBase
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 import mailqueue.mail
 from mailqueue.errors import EncodeError
+from mailqueue.wire.attachments import ClaimCheck
 from tests.wire.messages import MESSAGES, PNG, mime_part, multi, plain, with_
 from tests.wire.render import MESSAGE_ID, data_of, frozen, numbered, renderings, through_the_wire
 
@@ -192,6 +196,8 @@ def test_a_rendered_message_renders_alike_each_time() -> None:
         ({"to": [3]}, "to: expected a text, got int"),
         ({"attachments": [("secret", object(), "a/b")]}, r"attachments\[0\]: content"),
         ({"attachments": [("secret",)]}, r"attachments\[0\]: expected"),
+        ({"bcc": ["a@example.test"] * 10_001}, "bcc: 10001 addresses; 10000 are allowed"),
+        ({"attachments": [("secret", b"", "a/b")] * 1001}, "attachments: more than 1000"),
         ({"body": 5}, "body: content of type int"),
         ({"extra_headers": {"X-A: secret": "b"}}, "header name"),
         ({"extra_headers": {"X-A\nB": "b"}}, "header name"),
@@ -204,3 +210,32 @@ def test_what_cannot_be_carried_is_named(change: dict[str, Any], part: str) -> N
         data_of(with_(plain(), **change))
     assert "secret" not in str(caught.value)
     assert "example.test" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_no_content_is_named_twice(kind: str) -> None:
+    """Decoding refuses that: few bytes would make many."""
+    claim = ClaimCheck(key="", size=0)
+    for keep in (lambda content: None, lambda content: claim):
+        data = data_of(MESSAGES[kind](), keep=keep)
+        used = re.findall(r"\{'(?:blob|(?:text_)?claim)': (\d+)\}", repr(data))
+        assert len(used) == len(set(used)) == len(data.get("blobs", data.get("claims", [])))
+
+
+@pytest.mark.parametrize(
+    "value", ["a\x0bBcc: b", "a\x85b", Header("a\x1cb"), Header("a\u2028b", "utf-8")], ids=repr
+)
+@pytest.mark.parametrize("modern", [True, False])
+def test_a_line_break_in_a_part_is_an_error_for_the_caller(value: Any, modern: bool) -> None:
+    part = email.message.MIMEPart() if modern else MIMEBase("text", "plain")
+    part.set_payload("text")
+    part.set_raw("X-Value", value)
+    with pytest.raises(EncodeError, match="line break"):
+        data_of(with_(plain(), attachments=[part]))
+
+
+def test_a_line_break_in_an_encoded_word_of_a_part_is_an_error_for_the_caller() -> None:
+    part = mime_part()
+    part["X-Value"] = "=?utf-8?q?a=0ABcc=3A_b?="
+    with pytest.raises(EncodeError, match="line break"):
+        data_of(with_(plain(), attachments=[part]))

@@ -5,7 +5,9 @@ from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternati
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailqueue import compat
 from mailqueue.codec.preflight import check, plainly_renders
+from mailqueue.errors import EncodeError
 
 PIECES = st.sampled_from(
     [*"aÄ .,;:@<>()[-'_\"\\\n\r\t\x00\x85\u2028\ud800", "=?utf-8?q?=0A?=", "x.test", "a@x.test"]
@@ -87,3 +89,23 @@ def test_a_message_that_renders_itself_is_rendered_to_see():
 
     with pytest.raises(LookupError):
         check(Own(to=["a@x.test"]))
+
+
+@pytest.mark.skipif(not compat.HAS_POLICY, reason="Django 5.2 has them")
+@pytest.mark.parametrize("name", ["mixed_subtype", "alternative_subtype"])
+@pytest.mark.parametrize("value", ["related", "mixed"])
+def test_what_later_djangos_refuse_is_refused_in_the_caller(name, value):
+    message = EmailMultiAlternatives("S", "B", "f@x.test", ["a@x.test"])
+    message.attach("a.png", b"x", "image/png")
+    message.attach_alternative("<p>", "text/html")
+    setattr(message, name, value)
+    with pytest.raises(AttributeError):
+        check(message)
+
+
+@pytest.mark.skipif(compat.HAS_POLICY, reason="later Djangos have none")
+def test_a_subtype_is_a_word():
+    message = EmailMultiAlternatives("S", "B", "f@x.test", ["a@x.test"])
+    message.mixed_subtype = "é"
+    with pytest.raises(EncodeError, match="mixed_subtype"):
+        check(message)

@@ -28,7 +28,8 @@ def through_the_wire(message: Any, **options: Any) -> Any:
     envelope = Envelope(
         id="0" * 32, mailer="default", queued_at=1.5, message=data_of(message, **options)
     )
-    return decode(unpack(pack(envelope, KEYS), KEYS).message)
+    attributes = options.get("attributes", ())
+    return decode(unpack(pack(envelope, KEYS), KEYS).message, attributes=attributes)
 
 
 def renderings(message: Any) -> list[bytes]:

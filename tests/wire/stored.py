@@ -22,6 +22,7 @@ from tests.wire.render import data_of
 FOLDER = Path(__file__).parent / "samples"
 KEYS = Keys(["the key of the samples"])
 ENCRYPTED = Keys(["the key of the samples"], ["AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="])
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"  # W3C's own example
 CONTENTS: dict[str, bytes] = {}
 
 
@@ -91,6 +92,7 @@ SAMPLES: dict[str, Callable[[], Envelope]] = {
     **{kind: lambda make=make: envelope(make()) for kind, make in MESSAGES.items()},
     "full envelope": full,
     "resent envelope": lambda: dataclasses.replace(full(), resent=True),
+    "traced envelope": lambda: dataclasses.replace(full(), traceparent=TRACEPARENT),
     "attributes": lambda: envelope(attributes(), attributes=("metadata", "tags", "track_opens")),
     "claims": lambda: envelope(claimed(), keep=keep),
     "renders itself" + ("" if MODERN else " on 5.2"): lambda: envelope(renders()),

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from mailqueue.codec import decode
 from mailqueue.errors import BadSignature, DecodeError, EncodeError, UnsupportedVersion
-from mailqueue.wire.envelope import Envelope, Keys, pack, unpack
+from mailqueue.wire.envelope import NESTING, Envelope, Keys, pack, unpack
 from mailqueue.wire.signature import keys_from_settings, worker_keys
 from tests.wire.messages import PNG, multi, plain
 from tests.wire.render import data_of
+from tests.wire.stored import TRACEPARENT
 
 KEYS = Keys(["first", "second"])
 ONE, TWO = (base64.urlsafe_b64encode(bytes([n]) * 32).decode() for n in (1, 2))
@@ -39,6 +40,7 @@ FULL = {
     "resent": True,
     "due_at": 1.5,
     "expires_at": 2.0,
+    "traceparent": TRACEPARENT,
 }
 
 
@@ -137,7 +139,13 @@ GOOD: dict[str, Any] = {"id": "a", "mailer": "default", "queued_at": 1, "message
         {"queued_at": True},
         {"queued_at": float("nan")},
         {"due_at": float("inf")},
+        {"queued_at": 10**400},
+        {"due_at": 10**400},
+        {"expires_at": 1e300},
+        {"expires_at": 253_402_300_800},  # the year 10000
+        {"queued_at": -1},
         {"attempts": -1},
+        {"attempts": 2**31},
         {"attempts": 1.5},
         {"attempts": True},
         {"resent": 1},
@@ -148,7 +156,14 @@ GOOD: dict[str, Any] = {"id": "a", "mailer": "default", "queued_at": 1, "message
         {"message": {"blobs": [-1, 1]}},
         {"message": {"blobs": [5]}},
         {"message": {"blobs": ["5"]}},
+        {"traceparent": 1},
+        {"traceparent": ""},
+        {"traceparent": f"{TRACEPARENT}\n"},
+        {"traceparent": TRACEPARENT.upper()},
+        {"traceparent": f"01{TRACEPARENT[2:]}"},
         {"unknown": 1},
+        {"message": {"headers": float("nan")}},
+        {"__class__": "envelope"},
     ],
 )
 def test_a_wrong_field_is_refused_though_signed(change: dict[str, Any]) -> None:
@@ -181,6 +196,50 @@ def test_a_missing_field_is_refused(missing: str) -> None:
 def test_a_wrong_body_is_refused_though_signed(body: bytes, form: str) -> None:
     with pytest.raises(DecodeError):
         unpack(signed(body, form), KEYS)
+
+
+@pytest.mark.parametrize("text", ["1.json.\ud800:x", "1.json.e30=:\ud800", "1.json.\u0661:x"])
+def test_what_is_not_ascii_is_refused(text: str) -> None:
+    with pytest.raises(DecodeError, match="not an envelope"):
+        unpack(text, KEYS)
+
+
+@pytest.mark.parametrize("depth", [NESTING, 5000])
+@pytest.mark.parametrize(("before", "after"), [("[", "]"), ('{"a":', "}")])
+def test_nesting_is_bounded(depth: int, before: str, after: str) -> None:
+    inner = before * depth + "1" + after * depth
+    body = json.dumps(GOOD | {"message": {"headers": 0}}).replace("0", inner)
+    with pytest.raises(DecodeError):
+        unpack(signed(body.encode() + b"\n"), KEYS)
+
+
+def test_the_deepest_message_fits() -> None:
+    value: Any = "innermost"
+    for _ in range(50):
+        value = {"key": value}
+    message = plain(headers={"X-Deep": value})
+    for _ in range(20):
+        message = plain(attachments=[("a.eml", message, "message/rfc822")])
+    text = pack(envelope(message=data_of(message)), KEYS)
+    assert decode(unpack(text, KEYS).message).subject == "Subject"
+
+
+def test_what_is_read_can_be_written_again() -> None:
+    """A dead letter and a next attempt are packed from what was unpacked."""
+    for number in ("1e999", "-1e999", "NaN", "Infinity"):
+        body = json.dumps(GOOD | {"message": {"body": 0}}).replace("0", number)
+        with pytest.raises(DecodeError):
+            unpack(signed(body.encode() + b"\n"), KEYS)
+
+
+def test_whatever_fails_is_a_decode_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(data: object, rest: bytes) -> None:
+        raise MemoryError("secret")
+
+    monkeypatch.setattr("mailqueue.wire.envelope._read", fail)
+    with pytest.raises(DecodeError, match="MemoryError") as caught:
+        unpack(pack(envelope(), KEYS), KEYS)
+    assert "secret" not in str(caught.value)
 
 
 def test_sizes_are_bounded_on_both_sides() -> None:

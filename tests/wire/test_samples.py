@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mailqueue.codec import decode
+from mailqueue.codec.attributes import ANYMAIL
 from mailqueue.errors import DecodeError
 from mailqueue.wire.envelope import VERSION, pack, unpack
 from tests.wire.messages import MESSAGES, MODERN
@@ -28,7 +29,7 @@ def test_every_sample_is_read(place: Path) -> None:
         with pytest.raises(DecodeError, match="this Django knows no"):
             decode(envelope.message)
         return
-    message = decode(envelope.message, fetch=fetch)
+    message = decode(envelope.message, fetch=fetch, attributes=ANYMAIL)
     assert message.from_email
     assert message.extra_headers
 

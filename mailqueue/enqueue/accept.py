@@ -1,27 +1,20 @@
-"""The sender's half: accept messages, make envelopes of them, hand them to ledger and broker."""
+"""Accept messages, all of a call or none, and hand them to ledger and broker."""
 
 import time
-import uuid
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from email.utils import make_msgid
 from typing import TYPE_CHECKING, NamedTuple
 
-from django.conf import settings
-from django.core.mail import DNS_NAME, EmailMessage
+from django.core.mail import EmailMessage
 from django.db import Error
-from django.utils.timezone import get_current_timezone
 
 from mailqueue import signals
-from mailqueue.codec import encode
-from mailqueue.codec.attributes import default_attributes
-from mailqueue.codec.preflight import check
+from mailqueue.codec.identity import message_id_of
 from mailqueue.commits import is_broken, open_blocks, when_committed
-from mailqueue.errors import EncodeError, LedgerError, PublishError
+from mailqueue.enqueue.freeze import freeze
+from mailqueue.errors import LedgerError, PublishError
 from mailqueue.lanes import Lane
-from mailqueue.log import BORN_OF_A_LOG, logger
-from mailqueue.scheduling import MessageOptions, id_of, options_of_message
-from mailqueue.wire.attachments import AttachmentStore
+from mailqueue.opaque import Opaque
+from mailqueue.scheduling import options_of_message
 from mailqueue.wire.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -30,12 +23,16 @@ if TYPE_CHECKING:
 # Brokers like many small messages better than one that is huge.
 TASK_BYTES = 2**20
 
+# The attribute of a message object that says under which id it was accepted last.
+ID = "mailqueue_id"
+
 
 class Packed(NamedTuple):
-    """An envelope, and the text that travels."""
+    """An envelope, the text that travels, and the message that they were made of."""
 
     envelope: Envelope
-    text: str
+    text: Opaque[str]
+    message: EmailMessage
 
 
 def accept(messages: Sequence[EmailMessage], lane: Lane) -> int:
@@ -48,13 +45,15 @@ def accept(messages: Sequence[EmailMessage], lane: Lane) -> int:
     """
     store = lane.store()
     addressed = [message for message in messages if message.recipients()]
-    envelopes = [envelope(message, lane, store) for message in addressed]
+    envelopes = [freeze(message, lane, store) for message in addressed]
     limit = lane.options.max_message_bytes
-    packed = [Packed(each, lane.pack(each, limit=limit)) for each in envelopes]
+    texts = [Opaque(lane.pack(each, limit=limit)) for each in envelopes]
+    packed = list(map(Packed, envelopes, texts, addressed))
     if packed and lane.ledger is not None:
-        keep(unknown(packed, addressed, lane.ledger), lane.ledger, lane)
+        keep(unknown(packed, lane.ledger), lane.ledger, lane)
     elif packed:
         hand_over(packed, lane)
+    name_messages(packed)
     return len(packed)
 
 
@@ -66,59 +65,12 @@ def blocks_of(lane: Lane) -> list[str]:
     return open_blocks(None if on_commit is True else on_commit)
 
 
-def envelope(message: EmailMessage, lane: Lane, store: AttachmentStore | None) -> Envelope:
-    """Freeze a message: from here on every attempt has this id, Date and Message-ID."""
-    check(message)
-    wishes = options_of_message(message)
-    attributes = lane.options.extra_attributes
-    data = encode(
-        message,
-        date=now(),
-        message_id=make_msgid(domain=str(DNS_NAME)),
-        charset=settings.DEFAULT_CHARSET,
-        attributes=default_attributes() if attributes is None else attributes,
-        keep=store.keep if store else lambda content: None,
-    )
-    present = time.time()
-    wait = (wishes.send_at or 0.0) - present
-    if "claims" in data and lane.ledger is None and wait > lane.options.retry.max_age:
-        raise EncodeError(
-            "'send_at' is further away than 'max_age': without the ledger its attachments in the "
-            "storage would be purged before"
-        )
-    return Envelope(
-        id=identify(wishes, lane),
-        mailer=lane.mailer,
-        queued_at=max(present, wishes.send_at or 0.0),  # a mail does not age before its time
-        message=data,
-        due_at=wishes.send_at,
-        expires_at=wishes.expire(present),
-    )
-
-
-def identify(wishes: MessageOptions, lane: Lane) -> str:
-    """Return the id of a mail: new, or the one that belongs to its idempotency key."""
-    if wishes.idempotency_key is None:
-        # A mail that tells of a dead letter must not beget one when it dies itself.
-        return (BORN_OF_A_LOG if logger.is_speaking() else "") + uuid.uuid4().hex
-    if lane.options.ledger is None:
-        raise EncodeError("an idempotency key needs a mailer with a ledger")
-    return id_of(wishes.idempotency_key, lane.mailer)
-
-
-def now() -> datetime:
-    """Return the time for the Date header, in the zone Django would have used."""
-    return datetime.now(get_current_timezone() if settings.EMAIL_USE_LOCALTIME else UTC)
-
-
-def unknown(
-    packed: Sequence[Packed], messages: Sequence[EmailMessage], ledger: "DatabaseLedger"
-) -> list[Packed]:
+def unknown(packed: Sequence[Packed], ledger: "DatabaseLedger") -> list[Packed]:
     """Leave out what an idempotency key shows to be kept already."""
     keyed = {
         each.envelope.id
-        for each, message in zip(packed, messages, strict=True)
-        if options_of_message(message).idempotency_key is not None
+        for each in packed
+        if options_of_message(each.message).idempotency_key is not None
     }
     known = ledger.known(keyed) if keyed and not is_broken(ledger.database) else set()
     return [each for each in packed if each.envelope.id not in known]
@@ -132,14 +84,14 @@ def keep(packed: Sequence[Packed], ledger: "DatabaseLedger", lane: Lane) -> None
 
     def record() -> None:
         if packed and not is_broken(ledger.database):  # else they would be rolled back with it
-            ledger.record(packed)
+            ledger.record([(each.envelope, each.text.value) for each in packed])
             when_committed(kept, open_blocks(ledger.database))
 
     def kept() -> None:
         tell_queued(packed)
         now = time.time()
         if any((each.envelope.due_at or 0.0) <= now for each in packed):
-            lane.ring()
+            lane.ring_soon()
 
     def record_late() -> None:
         try:
@@ -176,23 +128,39 @@ def tell_lost(packed: Sequence[Packed], reason: str) -> None:
     """Tell of mail that nothing keeps."""
     for each in packed:
         mailer, name = each.envelope.mailer, each.envelope.id
-        signals.tell_dead(mailer=mailer, id=name, origin=name, reason=reason)
+        message_id = message_id_of(each.envelope.message)
+        signals.tell_dead(mailer=mailer, id=name, origin=name, reason=reason, message_id=message_id)
 
 
 def publish_all(packed: Sequence[Packed], lane: Lane) -> None:
     queued = 0
     for task, countdown in tasks(packed, lane.options.batch_size):
         try:
-            lane.publish([each.text for each in task], countdown=countdown)
+            lane.publish([each.text.value for each in task], countdown=countdown)
         except PublishError as error:
             raise PublishError(str(error), queued=queued) from None
         queued += len(task)
         tell_queued(task)
 
 
-def tell_queued(packed: Sequence[Packed]) -> None:
+def name_messages(packed: Sequence[Packed]) -> None:
+    """Set on each message object the id under which it was accepted."""
     for each in packed:
-        signals.tell(signals.queued, mailer=each.envelope.mailer, id=each.envelope.id)
+        setattr(each.message, ID, each.envelope.id)
+
+
+def tell_queued(packed: Sequence[Packed]) -> None:
+    name_messages(packed)
+    if not signals.queued.has_listeners():
+        return
+    for each in packed:
+        signals.tell(
+            signals.queued,
+            mailer=each.envelope.mailer,
+            id=each.envelope.id,
+            message_id=message_id_of(each.envelope.message),
+            message=each.message,
+        )
 
 
 def tasks(packed: Sequence[Packed], size: int) -> Iterator[tuple[list[Packed], float]]:
@@ -208,10 +176,10 @@ def tasks(packed: Sequence[Packed], size: int) -> Iterator[tuple[list[Packed], f
         if wait > 0:
             yield [each], wait
             continue
-        if task and (len(task) == size or len(each.text) > room):
+        if task and (len(task) == size or len(each.text.value) > room):
             yield task, 0.0
             task, room = [], TASK_BYTES
         task.append(each)
-        room -= len(each.text)
+        room -= len(each.text.value)
     if task:
         yield task, 0.0
