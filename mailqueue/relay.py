@@ -4,12 +4,12 @@ Every worker runs it now and then, and so does ``manage.py mailqueue relay``; an
 may run at once. It asks one indexed question a lane and reads no mail.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from mailqueue.lanes import Lane, lanes
 from mailqueue.ledger.clock import leave_pool, limited
-from mailqueue.log import tell_stranger
+from mailqueue.log import tell_pause, tell_stranger
 
 if TYPE_CHECKING:
     from mailqueue.ledger.database import DatabaseLedger
@@ -29,8 +29,11 @@ def relay() -> list[str]:
         return []
     due: dict[str, Lane] = {}
     with limited(any_ledger(known).database, PATIENCE):
+        paused = paused_mailers()
         for lane in known.values():
-            if lane.options.queue not in due and lane.kept().is_due():
+            tell_pause(lane.mailer, paused=lane.mailer in paused)
+            settled = lane.options.queue in due or lane.mailer in paused
+            if not settled and lane.kept().is_due():
                 due[lane.options.queue] = lane
         tell_strangers(known)
     return [queue for queue, lane in due.items() if lane.ring(unless_some=True)]
@@ -56,6 +59,13 @@ def tell_strangers(known: Mapping[str, Lane]) -> None:
     """Tell of mail that waits for a mailer which this process does not have."""
     for mailer in any_ledger(known).strangers(list(known)):
         tell_stranger(mailer)
+
+
+def paused_mailers() -> Collection[str]:
+    """Return the mailers for whose mail nobody is to be called."""
+    from mailqueue.ledger.pauses import paused  # a model, so not before the apps
+
+    return paused()
 
 
 def any_ledger(known: Mapping[str, Lane]) -> "DatabaseLedger":

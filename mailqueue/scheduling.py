@@ -11,6 +11,8 @@ from django.utils.timezone import is_aware, make_aware
 Message = TypeVar("Message", bound=EmailMessage)
 
 ATTRIBUTE = "queue_options"
+LAST_YEAR = 9998  # databases know no year after the next
+LONGEST = timedelta(days=365_000)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,11 +22,14 @@ class MessageOptions:
     send_at: float | None = None
     expires_at: float | None = None
     expires_in: float | None = None
-    idempotency_key: str | None = None
+    idempotency_key: str | None = dataclasses.field(default=None, repr=False)
 
     def expire(self, now: float) -> float | None:
         """Return when a message that is queued now expires, if ever."""
         return self.expires_at if self.expires_in is None else now + self.expires_in
+
+
+NOTHING_SPECIAL = MessageOptions()
 
 
 def queue_options(
@@ -46,10 +51,12 @@ def queue_options(
     ):
         raise ValueError("'idempotency_key' must be a text of 1 to 255 characters")
     lasting = isinstance(expires, timedelta)
+    if isinstance(expires, timedelta) and expires > LONGEST:
+        raise ValueError(f"'expires' must be at most {LONGEST.days} days")
     options = MessageOptions(
         send_at=seconds("send_at", send_at),
         expires_at=None if lasting else seconds("expires", expires),
-        expires_in=expires.total_seconds() if isinstance(expires, timedelta) else None,
+        expires_in=max(0.0, expires.total_seconds()) if isinstance(expires, timedelta) else None,
         idempotency_key=idempotency_key,
     )
     setattr(message, ATTRIBUTE, options)
@@ -64,7 +71,7 @@ def id_of(idempotency_key: str, mailer: str = "default") -> str:
 def options_of_message(message: EmailMessage) -> MessageOptions:
     """Return what `queue_options()` has set, or nothing special."""
     options = getattr(message, ATTRIBUTE, None)
-    return options if isinstance(options, MessageOptions) else MessageOptions()
+    return options if isinstance(options, MessageOptions) else NOTHING_SPECIAL
 
 
 def seconds(name: str, when: object) -> float | None:
@@ -72,4 +79,6 @@ def seconds(name: str, when: object) -> float | None:
         return None
     if not isinstance(when, datetime):
         raise TypeError(f"'{name}' must be a datetime, got {type(when).__name__}")
-    return (when if is_aware(when) else make_aware(when)).timestamp()
+    if when.year > LAST_YEAR:
+        raise ValueError(f"'{name}' must be in a year up to {LAST_YEAR}")
+    return max(0.0, (when if is_aware(when) else make_aware(when)).timestamp())

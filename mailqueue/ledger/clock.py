@@ -6,16 +6,23 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Expression, FloatField, Func, Value
 
 TEMPLATES = {
-    "postgresql": "(STATEMENT_TIMESTAMP() + make_interval(secs => (%(expressions)s)::float8))",
-    "mysql": "({now} + INTERVAL (%(expressions)s) SECOND)",
-    "sqlite": (
-        "STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f', 'now',"
-        " (%(expressions)s) || ' seconds'{zone})"
-    ),
+    "postgresql": "(STATEMENT_TIMESTAMP() + make_interval(secs => ({seconds})::float8))",
+    "mysql": "({now} + INTERVAL ({seconds}) SECOND)",
+    "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', ({seconds}) || ' seconds'{zone})",
 }
+
+
+def clock(connection: BaseDatabaseWrapper, seconds: str) -> str:
+    """Return SQL for the database's time, so many seconds from now: an expression, or "%s"."""
+    return TEMPLATES[connection.vendor].format(
+        seconds=seconds,
+        now="UTC_TIMESTAMP(6)" if settings.USE_TZ else "NOW(6)",
+        zone="" if settings.USE_TZ else ", 'localtime'",
+    )
 
 
 class Clock(Func):
@@ -32,10 +39,7 @@ class Clock(Func):
         super().__init__(seconds, output_field=DateTimeField(), **extra)
 
     def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
-        template = TEMPLATES[connection.vendor].format(
-            now="UTC_TIMESTAMP(6)" if settings.USE_TZ else "NOW(6)",
-            zone="" if settings.USE_TZ else ", 'localtime'",
-        )
+        template = clock(connection, "%(expressions)s").replace("%%", "%%%%")
         return super().as_sql(compiler, connection, template=template, **extra)
 
 
@@ -60,14 +64,19 @@ def limited(alias: str, seconds: float) -> Iterator[None]:
         yield
 
 
-def leave_pool(alias: str) -> None:
-    """Give this thread a connection that comes from no pool, where the project has one.
+def unpooled(alias: str) -> BaseDatabaseWrapper:
+    """Return a connection of one's own that comes from no pool, where the project has one.
 
     A child that is forked would close the sockets of its parent's pool.
     """
     connection = connections.create_connection(alias)
     options = connection.settings_dict["OPTIONS"]
-    if options.get("pool"):
-        unpooled = {name: options[name] for name in options if name != "pool"}
-        connection.settings_dict = {**connection.settings_dict, "OPTIONS": unpooled}
-        connections[alias] = connection
+    unpooled = {name: options[name] for name in options if name != "pool"}
+    connection.settings_dict = {**connection.settings_dict, "OPTIONS": unpooled}
+    return connection
+
+
+def leave_pool(alias: str) -> None:
+    """Give this thread a connection that comes from no pool, where the project has one."""
+    if connections[alias].settings_dict["OPTIONS"].get("pool"):
+        connections[alias] = unpooled(alias)

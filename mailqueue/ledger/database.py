@@ -1,30 +1,31 @@
 """The mails as rows, written in the caller's transaction, claimed by workers window by window."""
 
+import itertools
 import time
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import datetime
 from typing import Any
 
 from django.db import Error, connections, router, transaction
-from django.db.models import F, Min, QuerySet
-from django.utils.timezone import is_aware, make_aware
+from django.db.models import F, QuerySet
 
 from mailqueue.errors import DecodeError
 from mailqueue.ledger.claims import Claim, Claims, asking
 from mailqueue.ledger.clock import Clock
+from mailqueue.ledger.history import attempts
+from mailqueue.ledger.inserting import insert
 from mailqueue.ledger.models import UNFINISHED, Entry, State
+from mailqueue.ledger.noting import note
 from mailqueue.ledger.opening import opened, pause_of
-from mailqueue.ledger.taking import take, window
+from mailqueue.ledger.removing import remove
+from mailqueue.ledger.taking import Taken, take
 from mailqueue.ledger.transitions import (
     after,
     apart,
-    chunks,
-    dead_entry,
+    dead_row,
     is_sent,
-    new_entry,
-    sent,
+    new_row,
 )
 from mailqueue.log import logger
 from mailqueue.options import QueueOptions
@@ -32,11 +33,9 @@ from mailqueue.outcome.settlement import Dead, Settlement
 from mailqueue.wire.envelope import Envelope, fresh, pack, unpack
 from mailqueue.wire.signature import Keys, worker_keys
 
-INSERT_SIZE = 4 * 2**20  # of payload in one INSERT; MariaDB takes 16 MiB unless told otherwise
-
 
 class DatabaseLedger:
-    """The mails of one mailer in the table; all times are those of the database's clock."""
+    """The mails of one mailer in the table; its times are those of the database's clock."""
 
     def __init__(self, mailer: str, options: QueueOptions, keys: Keys) -> None:
         self.mailer = mailer
@@ -56,12 +55,10 @@ class DatabaseLedger:
         """Keep envelopes with their packed text, all or none; a known id is left as it is."""
         now = time.time()
         age = self.options.retry.max_age
-        entries = [new_entry(each, text, now=now, max_age=age) for each, text in envelopes]
+        rows = [(new_row(each, text, now=now, max_age=age), each) for each, text in envelopes]
         # Without autocommit SQLite would commit with the savepoint.
         savepoint = connections[self.database].in_atomic_block
-        with transaction.atomic(using=self.database, savepoint=savepoint):
-            for chunk in chunks(entries, INSERT_SIZE):
-                self.entries.bulk_create(chunk, ignore_conflicts=True, batch_size=100)
+        insert(rows, self.database, self.options, self.keys, savepoint=savepoint)
 
     def known(self, ids: Collection[str]) -> set[str]:
         """Return those of the ids that are kept, finished or not."""
@@ -76,22 +73,20 @@ class DatabaseLedger:
             yield
 
     def claim(self, *, limit: int, outlived: bool = False, fence: str = "") -> Claims:
-        """Claim at most so many of the mails that are due, first due first.
+        """Claim at most so many of the mails that are due, first due first; none while paused.
 
         A mail whose last worker died comes alone. `outlived` takes those only whose time is over.
         Whoever gets an error may `disown` the ``fence``: perhaps the answer alone was lost.
         """
         until = time.monotonic() + self.options.lease  # begun before the database's
         with asking(Error):
-            due = self.entries.filter(mailer=self.mailer, due_at__lte=Clock())
             rows = take(
-                due.filter(give_up_at__lte=Clock()) if outlived else due,
+                self.mailer,
+                self.database,
                 limit=limit,
                 fence=fence or uuid.uuid4().hex,
-                choose=window,
-                state=State.SENDING,
-                due_at=Clock(self.options.lease),
-                handed=F("handed") + 1,
+                lease=self.options.lease,
+                outlived=outlived,
             )
             claims = Claims(claim for row in rows if (claim := self._read(row, until)))
         claims.found = len(rows)
@@ -104,10 +99,13 @@ class DatabaseLedger:
         if the claim was lost, and with it the say.
         """
         with asking(Error):
-            whole = [claim.envelope.id for claim, settlement in results if is_sent(settlement)]
-            if whole:
-                # Sent is sent, also when the lease had ended: whoever has it now need not.
-                self._unfinished(whole).update(**sent(self.options.keep_sent))
+            note(
+                [claim.envelope.id for claim, settlement in results if is_sent(settlement)],
+                list(itertools.chain.from_iterable(itertools.starmap(attempts, results))),
+                self.database,
+                keep_sent=self.options.keep_sent,
+                keep_content=self.options.keep_content,
+            )
             return [
                 () if is_sent(settlement) else self._finish_one(claim, settlement)
                 for claim, settlement in results
@@ -133,7 +131,7 @@ class DatabaseLedger:
     # What the timer does.
 
     def is_due(self) -> bool:
-        """Tell whether a mail of this mailer may be claimed now."""
+        """Tell whether a mail of this mailer is due."""
         return self.entries.filter(mailer=self.mailer, due_at__lte=Clock()).exists()
 
     def strangers(self, mailers: Collection[str]) -> list[str]:
@@ -142,10 +140,17 @@ class DatabaseLedger:
         return list(due.order_by("mailer").values_list("mailer", flat=True).distinct()[:100])
 
     def purge(self, *, limit: int) -> int:
-        """Delete at most so many mails that were kept long enough; return how many."""
+        """Delete at most so many mails that were kept long enough; return how many.
+
+        Of as many the content alone.
+        """
+        over = self.entries.filter(erase_at__lte=Clock()).order_by("erase_at")
+        ids = list(over.values_list("pk", flat=True)[:limit])
+        if ids:
+            self.entries.filter(pk__in=ids).update(payload="", size=0, erase_at=None)
         old = self.entries.filter(purge_at__lte=Clock()).order_by("purge_at")
         ids = list(old.values_list("pk", flat=True)[:limit])
-        return self.entries.filter(pk__in=ids).delete()[0]
+        return remove(ids, purge_at__lte=Clock())  # still: a dead letter may be queued anew
 
     # What people do.
 
@@ -164,57 +169,55 @@ class DatabaseLedger:
 
         They are young again, and do not expire: somebody wants them to be sent.
         """
-        number = 0
-        for row in self.dead().filter(pk__in=ids):
-            changes: dict[str, Any] = {"attempts": 0, "handed": 0, "finished_at": None}
-            changes |= {"state": State.QUEUED, "due_at": Clock(), "purge_at": None}
-            changes["give_up_at"] = Clock(self.options.retry.max_age)
-            with suppress(DecodeError):  # it will wait for a worker that can open it
-                renewed = fresh(unpack(row.payload, worker_keys()), now=time.time())
-                changes["payload"] = pack(renewed, self.keys)
-                changes["size"] = len(changes["payload"])
-            number += self.dead().filter(pk=row.pk).update(**changes)
-        return number
+        renewed = [(row, self._renewed(row)) for row in self.dead().filter(pk__in=ids)]
+        with transaction.atomic(using=self.database):
+            return sum(
+                # Whoever was quicker has queued it, and it may have died again, of fewer.
+                self.dead().filter(pk=row.pk, fence=row.fence).update(**changes)
+                for row, changes in renewed
+            )
 
-    def oldest(self) -> datetime | None:
-        """Return when the oldest mail was queued whose content may still be needed."""
-        needed = self.entries.filter(state__in=[*UNFINISHED, State.DEAD])
-        found: datetime | None = needed.aggregate(oldest=Min("queued_at"))["oldest"]
-        return found if found is None or is_aware(found) else make_aware(found)
+    def _renewed(self, row: Entry) -> dict[str, Any]:
+        changes: dict[str, Any] = {"attempts": 0, "handed": 0, "held": 0, "finished_at": None}
+        changes |= {"state": State.QUEUED, "due_at": Clock(), "purge_at": None}
+        changes["give_up_at"] = Clock(self.options.retry.max_age)
+        with suppress(DecodeError):  # it will wait for a worker that can open it
+            envelope = fresh(unpack(row.payload, worker_keys()), now=time.time())
+            changes["payload"] = pack(envelope, self.keys)
+            changes["size"] = len(changes["payload"])
+        return changes
 
-    def _read(self, row: Entry, until: float) -> Claim | None:
+    def _read(self, row: Taken, until: float) -> Claim | None:
         """Return the claim of a row that was taken; what cannot be opened here is given back."""
         try:
             return opened(row, until=until, most=self.options.retry.max_ambiguous)
         except DecodeError as error:
-            self._sending([row.pk], row.fence).update(
+            self._sending([row.id], row.fence).update(
                 state=State.QUEUED, due_at=Clock(pause_of(row)), handed=row.handed - 1
             )
             logger.error(
                 "Mail %s of mailer %r cannot be opened by this worker (%s) and waits. "
                 "Is SECRET_KEY, and are the encryption keys, those of the sender?",
-                *(row.pk, row.mailer, type(error).__name__),
+                *(row.id, row.mailer, type(error).__name__),
             )
             return None
 
     def _finish_one(self, claim: Claim, settlement: Settlement) -> Sequence[Dead] | None:
-        keep = self.options.keep_dead
-        changes = after(
-            claim,
-            settlement,
-            now=time.time(),
-            keep_sent=self.options.keep_sent,
-            keep_dead=keep,
-        )
+        keep, tries = self.options.keep_dead, settlement.attempts
+        changes = after(claim, settlement, now=time.time(), options=self.options)
         whole = changes["state"] == State.DEAD  # not only some of its recipients
         left = settlement.dead[0].envelope if whole else settlement.again
         if left is not None and len(left.recipients or ()) < len(settlement.outcomes):
-            changes["payload"] = pack(left, self.keys)
-            changes["size"] = len(changes["payload"])
+            changes["payload"] = pack(left, self.keys)  # which says its age without pauses
+            changes |= {"size": len(changes["payload"]), "held": 0}
         letters = [apart(dead) for dead in settlement.dead[whole:]]
         origin = claim.envelope.id
         rows = [
-            dead_entry(dead, pack(dead.envelope, self.keys), origin, keep=keep) for dead in letters
+            (
+                dead_row(dead, pack(dead.envelope, self.keys), origin, attempts=tries, keep=keep),
+                dead.envelope,
+            )
+            for dead in letters
         ]
         around = transaction.atomic(using=self.database, savepoint=False)
         with around if rows else nullcontext():
@@ -226,7 +229,7 @@ class DatabaseLedger:
                 ):
                     return None
             if rows:
-                self.entries.bulk_create(rows, ignore_conflicts=True)
+                insert(rows, self.database, self.options, self.keys)
         return (*settlement.dead[:whole], *letters)
 
     def _noted(self, id: str, fence: str, state: State) -> bool:  # noqa: A002

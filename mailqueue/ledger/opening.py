@@ -5,7 +5,7 @@ import time
 
 from mailqueue.errors import DecodeError
 from mailqueue.ledger.claims import Claim, doom
-from mailqueue.ledger.models import Entry
+from mailqueue.ledger.taking import Taken
 from mailqueue.wire.envelope import unpack
 from mailqueue.wire.signature import worker_keys
 
@@ -14,18 +14,22 @@ from mailqueue.wire.signature import worker_keys
 UNREADABLE_PAUSES = 5.0, 600.0
 
 
-def opened(row: Entry, *, until: float, most: int) -> Claim:
+def opened(row: Taken, *, until: float, most: int) -> Claim:
     """Return the claim of a row; ``most`` is how often it may be sent with an unknown outcome.
 
     Raises `DecodeError` for a payload that none of our keys opens, or that is another row's.
     """
     envelope = unpack(row.payload, worker_keys())
-    if (envelope.id, envelope.mailer) != (row.pk, row.mailer):
+    if (envelope.id, envelope.mailer) != (row.id, row.mailer):
         raise DecodeError("the payload belongs to another mail")
     handed = row.handed - 1  # without this claim
     return Claim(
         envelope=dataclasses.replace(
-            envelope, attempts=row.attempts, due_at=None, resent=0 < handed >= most
+            envelope,
+            queued_at=envelope.queued_at + row.held,
+            attempts=row.attempts,
+            due_at=None,
+            resent=0 < handed >= most,
         ),
         fence=row.fence,
         handed=handed,
@@ -34,7 +38,7 @@ def opened(row: Entry, *, until: float, most: int) -> Claim:
     )
 
 
-def pause_of(row: Entry) -> float:
+def pause_of(row: Taken) -> float:
     """Return the seconds until a row that could not be opened is due again."""
     least, longest = UNREADABLE_PAUSES
     return max(least, min(longest, time.time() - row.queued_at.timestamp()))

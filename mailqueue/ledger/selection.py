@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from django.apps import apps
 
 from mailqueue.options import QueueOptions
-from mailqueue.wire.signature import Keys
+from mailqueue.wire.signature import Keys, keys_from_settings
 
 if TYPE_CHECKING:
     from mailqueue.ledger.database import DatabaseLedger
@@ -25,6 +25,11 @@ def database_ledger(mailer: str, options: QueueOptions, keys: Keys) -> "Database
     from mailqueue.ledger.database import DatabaseLedger  # a model, so not before the apps
 
     return DatabaseLedger(mailer, options, keys)
+
+
+def unconfigured_ledger(mailer: str) -> "DatabaseLedger":
+    """Return the ledger of a mailer that is not in MAILERS any more, with all defaults."""
+    return database_ledger(mailer, QueueOptions(using=mailer), keys_from_settings())
 
 
 def default_level() -> Literal["database"] | None:

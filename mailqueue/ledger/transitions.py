@@ -3,57 +3,70 @@
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
 from typing import Any
+
+from django.db.models import F
 
 from mailqueue.ledger.claims import Claim
 from mailqueue.ledger.clock import Clock
-from mailqueue.ledger.models import Entry, State
+from mailqueue.ledger.inserting import Row
+from mailqueue.ledger.models import State
+from mailqueue.options import QueueOptions
 from mailqueue.outcome.outcome import Kind, Outcome
 from mailqueue.outcome.settlement import Dead, Settlement
 from mailqueue.wire.envelope import Envelope
 
 Changes = dict[str, Any]
 
+MOST_ATTEMPTS = 2**15 - 1  # that the column holds; more have no other wait
 
-def new_entry(envelope: Envelope, packed: str, *, now: float, max_age: float) -> Entry:
+
+def new_row(envelope: Envelope, packed: str, *, now: float, max_age: float) -> Row:
     """Return the row of a mail that is due now, or at its ``due_at``."""
     wait = (envelope.due_at or 0.0) - now
     end = min(envelope.queued_at + max_age, envelope.expires_at or math.inf)
-    return Entry(
-        id=envelope.id,
-        mailer=envelope.mailer,
-        state=State.DEFERRED if wait > 0 else State.QUEUED,
-        payload=packed,
-        size=len(packed),
-        queued_at=Clock(min(0.0, envelope.queued_at - now)),
-        give_up_at=Clock(end - now),
-        due_at=Clock(max(0.0, wait)),
-        attempts=envelope.attempts,
-        handed=int(envelope.resent),
-    )
+    return {
+        "id": envelope.id,
+        "mailer": envelope.mailer,
+        "state": State.DEFERRED.value if wait > 0 else State.QUEUED.value,
+        "payload": packed,
+        "size": len(packed),
+        "queued_at": min(0.0, envelope.queued_at - now),
+        "give_up_at": end - now,
+        "due_at": max(0.0, wait),
+        "attempts": min(envelope.attempts, MOST_ATTEMPTS),
+        "handed": int(envelope.resent),
+    }
 
 
-def dead_entry(dead: Dead, packed: str, origin: str, *, keep: float | None) -> Entry:
+def dead_row(dead: Dead, packed: str, origin: str, *, attempts: int, keep: float | None) -> Row:
     """Return the row of recipients that died apart from the others of the mail ``origin``."""
     envelope = dead.envelope
-    return Entry(
-        id=envelope.id,
-        mailer=envelope.mailer,
-        payload=packed,
-        size=len(packed),
-        queued_at=Clock(),
-        attempts=envelope.attempts,
-        origin=origin,
-        **died(dead.outcome, dead.reason, keep),
-    )
+    return {
+        "id": envelope.id,
+        "mailer": envelope.mailer,
+        "state": State.DEAD.value,
+        "payload": packed,
+        "size": len(packed),
+        "queued_at": 0.0,
+        "finished_at": 0.0,
+        "purge_at": keep,
+        "attempts": attempts,
+        "origin": origin,
+        **facts(dead.outcome, dead.reason),
+    }
 
 
 def apart(dead: Dead) -> Dead:
     """Return a dead letter that parts from its mail, under its own id: the same each time."""
-    name = "\n".join((dead.envelope.id, *(dead.envelope.recipients or ())))
+    return dataclasses.replace(dead, envelope=parted(dead.envelope))
+
+
+def parted(envelope: Envelope) -> Envelope:
+    """Return an envelope for some of the recipients of a mail, under its own id."""
+    name = "\n".join((envelope.id, *(envelope.recipients or ())))
     own = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return dataclasses.replace(dead, envelope=dataclasses.replace(dead.envelope, id=own))
+    return dataclasses.replace(envelope, id=own)
 
 
 def is_sent(settlement: Settlement) -> bool:
@@ -61,26 +74,20 @@ def is_sent(settlement: Settlement) -> bool:
     return settlement.again is None and not settlement.dead
 
 
-def sent(keep_sent: float) -> Changes:
+def sent(keep_sent: float, keep_content: float) -> Changes:
     """Return how a row changes that is sent, for those recipients who did not part from it."""
-    return {
+    changes: Changes = {
         "state": State.SENT,
-        "payload": "",
         "due_at": None,
+        "attempts": F("attempts") + 1,
         "handed": 0,
         "finished_at": Clock(),
         "purge_at": Clock(keep_sent),
     }
+    return changes | ({"erase_at": Clock(keep_content)} if keep_content else {"payload": ""})
 
 
-def after(
-    claim: Claim,
-    settlement: Settlement,
-    *,
-    now: float,
-    keep_sent: float,
-    keep_dead: float | None,
-) -> Changes:
+def after(claim: Claim, settlement: Settlement, *, now: float, options: QueueOptions) -> Changes:
     """Return how a row changes: mail to be tried again, or sent, or dead as a whole."""
     outcomes = settlement.outcomes.values()
     unknown = any(outcome.kind is Kind.AMBIGUOUS for outcome in outcomes)
@@ -92,8 +99,9 @@ def after(
         cause = settlement.cause
         return told | (facts(cause, cause.reason) if cause else {})
     if settlement.dead and not any(outcome.kind is Kind.SENT for outcome in outcomes):
-        return told | died(settlement.dead[0].outcome, settlement.dead[0].reason, keep_dead)
-    return sent(keep_sent)
+        told["attempts"] = settlement.attempts
+        return told | died(settlement.dead[0].outcome, settlement.dead[0].reason, options.keep_dead)
+    return sent(options.keep_sent, options.keep_content)
 
 
 def died(outcome: Outcome, reason: str, keep: float | None) -> Changes:
@@ -114,17 +122,3 @@ def facts(outcome: Outcome, reason: str) -> Changes:
         "code": outcome.code,
         "enhanced": (outcome.enhanced or "")[:12],
     }
-
-
-def chunks(entries: Sequence[Entry], size: int) -> Iterator[list[Entry]]:
-    """Yield the rows in parts with payloads of at most about ``size`` characters together."""
-    chunk: list[Entry] = []
-    length = 0
-    for entry in entries:
-        if chunk and length + entry.size > size:
-            yield chunk
-            chunk, length = [], 0
-        chunk.append(entry)
-        length += entry.size
-    if chunk:
-        yield chunk

@@ -8,10 +8,10 @@ from celery import Celery
 from django.db import connections
 from django.test import override_settings
 
-from mailqueue.broker import bell
+from mailqueue.broker import bell, ringer
 from mailqueue.delivery.deliver import breakers
 from mailqueue.ledger.database import DatabaseLedger
-from mailqueue.ledger.models import Entry
+from mailqueue.ledger.models import Attempt, Entry, Recipient
 from tests.ledger.databases import KINDS, To, database
 from tests.ledger.mails import ledger_with
 from tests.ledger.projects import Project
@@ -25,6 +25,7 @@ def fresh_process() -> Iterator[None]:
     breakers.clear()
     bell.forget()
     yield
+    ringer.flush()
     breakers.clear()
     bell.forget()
 
@@ -47,7 +48,8 @@ def databases(tmp_path_factory, django_db_blocker) -> Iterator[Callable[[str], N
 def empty_table(kind: str) -> Iterator[str]:
     """Send the ledger to a database where it is empty."""
     with override_settings(DATABASE_ROUTERS=[To(kind)]):
-        Entry.objects.all().delete()
+        for model in (Attempt, Recipient, Entry):
+            model.objects.all().delete()
         yield kind
         connections[kind].close()
 

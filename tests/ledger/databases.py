@@ -37,13 +37,19 @@ def database(kind: str, folder: Path) -> Iterator[dict[str, Any]]:
         }
         yield from migrated(kind, settings)
         return
+    with running(kind) as server, empty_database(kind, server) as settings:
+        yield from migrated(kind, settings)
+
+
+@contextmanager
+def empty_database(kind: str, server: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Make a database that nobody else uses; give its settings."""
     name = f"mailqueue_{uuid.uuid4().hex[:12]}"
-    with running(kind) as server:
-        run_on(kind, server, f"CREATE DATABASE {name}")
-        try:
-            yield from migrated(kind, server | {"NAME": name})
-        finally:
-            run_on(kind, server, f"DROP DATABASE {name}")
+    run_on(kind, server, f"CREATE DATABASE {name}")
+    try:
+        yield server | {"NAME": name}
+    finally:
+        run_on(kind, server, f"DROP DATABASE {name}")
 
 
 @contextmanager

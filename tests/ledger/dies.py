@@ -23,14 +23,14 @@ def main(where: str) -> None:
     django.setup()
     from django.db import transaction
 
-    from mailqueue import tasks
     from mailqueue.delivery import work
     from mailqueue.lanes import Lane
     from mailqueue.ledger.database import DatabaseLedger
     from mailqueue.mail import send_mail
+    from tests.project_app import run_task
 
     if where == "at-commit":
-        Lane.ring = die
+        Lane.ring_soon = die
         with transaction.atomic():
             send_mail("Hello", "body", "from@example.test", ["a@example.test"])
         return
@@ -39,7 +39,7 @@ def main(where: str) -> None:
     elif where == "before-send":
         work.deliver = die
     for argument in sys.stdin:
-        tasks.deliver(argument.strip())
+        run_task(argument.strip())
 
 
 if __name__ == "__main__":

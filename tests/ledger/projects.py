@@ -7,12 +7,13 @@ from django.core.mail import EmailMessage
 from django.db import connections
 from django.test import override_settings
 
-from mailqueue import tasks
+from mailqueue.broker import ringer
 from mailqueue.broker.publish import publisher
 from mailqueue.broker.queues import mail_queue
 from mailqueue.delivery.connections import connections as targets
 from mailqueue.demo.sink import Sink
 from mailqueue.mail import mailers
+from tests.project_app import run_task
 
 
 def mailers_for(port: int, **options: Any) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def in_thread(argument: str) -> Thread:
 
     def deliver() -> None:
         try:
-            tasks.deliver(argument)
+            run_task(argument)
         finally:
             targets.close()
             connections.close_all()
@@ -78,6 +79,7 @@ class Project:
     def take(self) -> list[str]:
         """Take all tasks from the broker; return their arguments."""
         found = []
+        ringer.flush()
         with publisher().producer() as producer:
             queue = mail_queue(self.queue, quorum=publisher().rabbitmq)(producer.channel)
             while task := queue.get(no_ack=True):
@@ -90,6 +92,6 @@ class Project:
         done = 0
         while arguments := self.take():
             for argument in arguments:
-                tasks.deliver(argument)
+                run_task(argument)
             done += len(arguments)
         return done

@@ -54,7 +54,8 @@ def postgresql(folder: Path, port: int, binary: str, options: dict[str, Any]) ->
 
 def mariadb(folder: Path, port: int, binary: str, options: dict[str, Any]) -> Any:
     options |= as_user("mysql", folder)
-    data = ["--no-defaults", f"--datadir={folder / 'data'}"]
+    # A server that starts clears the temporary tables of all others from a tmpdir they share.
+    data = ["--no-defaults", f"--datadir={folder / 'data'}", f"--tmpdir={folder}"]
     install = ["mariadb-install-db", *data, "--auth-root-authentication-method=normal"]
     subprocess.run(install, check=True, **options)
     where = [f"--socket={folder / 'socket'}", f"--port={port}", "--bind-address=127.0.0.1"]

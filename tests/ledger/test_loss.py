@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import redis
 from celery import Celery
 from django.db import connections
 
-from mailqueue import tasks
 from mailqueue.broker.publish import publisher_of
 from mailqueue.demo.sink import Stall
 from mailqueue.lanes import Lane
@@ -24,7 +24,8 @@ from mailqueue.mail import mailers
 from mailqueue.relay import INTERVAL, relay
 from tests.ledger.mails import PAST
 from tests.ledger.projects import Project, message
-from tests.procnodes import Process, redis_process, run
+from tests.procnodes import Process, redis_process, run, worker_command
+from tests.project_app import run_task
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +99,7 @@ def test_killed_before_the_mark_a_window_comes_twice_and_never_a_third_time(proj
             relay()
             rings = project.take()
         for ring in rings:
-            tasks.deliver(ring)
+            run_task(ring)
         project.work()
     copies = project.sink.copies()
     assert set(copies) == {f"{name}@example.test" for name in "abcd"}
@@ -189,13 +190,12 @@ def own_project(table, own_redis, sink) -> Iterator[Project]:
 @pytest.fixture
 def workers(own_project, own_redis, table, tmp_path) -> Iterator[list[Process]]:
     """Start two workers of one process each."""
-    command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "--concurrency", "1"]
     env = environment(own_project, table, own_redis)
     processes = []
     try:
         for name in ("one", "two"):
-            options = ["--loglevel", "INFO", "--hostname", f"{name}@%h"]
-            processes.append(Process(name, [*command, *options], cwd=tmp_path, env=env))
+            command = worker_command("worker", "-c", "1", "-l", "INFO", node=name)
+            processes.append(Process(name, command, cwd=tmp_path, env=env))
         for process in processes:
             until(lambda process=process: b" ready." in process.logs())
         yield processes
@@ -245,6 +245,81 @@ def test_what_nobody_rang_for_is_sent_by_a_workers_timer(own_project, workers, m
     monkeypatch.setattr(Lane, "ring", lambda self, **kwargs: False)
     own_project.send(*(message(f"{number}@example.test") for number in range(3)))
     until(lambda: count(state=State.SENT) == 3, timeout=3 * INTERVAL)
+    assert set(own_project.sink.copies().values()) == {1}
+
+
+@pytest.fixture
+def far(own_project, own_redis, table, tmp_path) -> Iterator[Callable[..., Process]]:
+    """Start a worker whose target was slow at the first mail, so that it opens more connections."""
+    processes = []
+
+    def started(pool: str, children: int = 1, **options: Any) -> Process:
+        own_project.options = own_project.options | options
+        env = environment(own_project, table, own_redis)
+        arguments = ("-P", pool, "-c", str(children), "-l", "INFO")
+        command = worker_command("worker", *arguments, node="far")
+        processes.append(Process("far", command, cwd=tmp_path, env=env))
+        until(lambda: b" ready." in processes[-1].logs())
+        stall = Stall()
+        own_project.sink.answer("MAIL", stall)
+        with own_project.using():
+            own_project.send(message("first@example.test"))
+        assert stall.reached.wait(60)
+        time.sleep(1)  # much more than a mail costs
+        stall.release()
+        own_project.sink.wait(lambda: len(own_project.sink.mails) == 1)
+        return processes[-1]
+
+    yield started
+    for process in processes:
+        process.remove()
+
+
+def in_hand(own_project, number: int, copies: int) -> Stall:
+    """Send so many mails, and wait until so many are out, over a connection each."""
+    stall = Stall()
+    own_project.sink.answer("DOT", stall, times=copies)
+    with own_project.using():
+        own_project.send(*(message(f"{each}@example.test") for each in range(number)))
+    until(lambda: own_project.sink.answers[-1].times == 0)
+    return stall
+
+
+ONE_DATABASE = pytest.mark.parametrize("table", ["postgresql"], indirect=True)
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_killed_with_several_connections_open_a_worker_leaves_one_window(own_project, far, pool):
+    """Window W2 is no larger for it: what was in hand is in doubt, and sent once more."""
+    worker = far(pool, batch_size=8, connections=4)
+    until(lambda: count(state=State.SENT) == 1)
+    stall = in_hand(own_project, 12, copies=4)
+    worker.kill("SIGKILL")
+    assert count(state=State.SENDING) == 8
+    stall.release()
+    Entry.objects.filter(state=State.SENDING).update(due_at=PAST)
+    worker.start()
+    until(lambda: count(state=State.SENT) == 13)
+    copies = own_project.sink.copies()
+    assert len(copies) == 13
+    assert max(copies.values()) <= 2
+    assert sum(copies.values()) <= 13 + 8
+
+
+@ONE_DATABASE
+@pytest.mark.parametrize(("pool", "ledger"), [("prefork", "database"), ("threads", None)])
+def test_stopped_with_several_connections_open_a_worker_ends_what_it_has(
+    own_project, far, pool, ledger
+):
+    worker = far(pool, 2, batch_size=8, connections=4, ledger=ledger)
+    stall = in_hand(own_project, 24, copies=4)
+    worker.kill("SIGTERM")
+    stall.release()
+    assert worker.popen.wait(60) == 0
+    assert own_project.sink.connections <= 2 * 4 + 1
+    worker.start()
+    own_project.sink.wait(lambda: len(own_project.sink.copies()) == 25)
     assert set(own_project.sink.copies().values()) == {1}
 
 

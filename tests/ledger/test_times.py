@@ -1,7 +1,7 @@
 """Just before a mail goes: is it still wanted, and does its claim outlast it?"""
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +14,9 @@ from mailqueue.delivery import work as work_module
 from mailqueue.demo.sink import Stall
 from mailqueue.ledger.models import Entry, State
 from mailqueue.relay import relay
-from mailqueue.scheduling import queue_options
+from mailqueue.scheduling import LONGEST, queue_options
+from mailqueue.wire.envelope import unpack
+from mailqueue.wire.signature import worker_keys
 from tests.ledger.projects import Project, in_thread, message
 from tests.waiting import until
 
@@ -48,6 +50,36 @@ def test_what_expires_in_the_hands_of_a_worker_is_not_sent(slow):
         (State.DEAD, "expired"),
     }
     assert Entry.objects.filter(state=State.DEAD).count() >= 5
+
+
+@pytest.mark.parametrize(
+    ("name", "time"),
+    [
+        ("send_at", datetime.max),
+        ("expires", datetime(9999, 1, 1, tzinfo=UTC)),
+        ("expires", timedelta.max),
+    ],
+)
+def test_a_time_that_no_worker_would_take_is_an_error_for_the_caller(name, time):
+    with pytest.raises(ValueError, match=f"'{name}' must be"):
+        queue_options(message("a@example.test"), **{name: time})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"send_at": datetime(9998, 12, 31, tzinfo=UTC)},
+        {"send_at": datetime(1, 1, 2, tzinfo=UTC)},
+        {"expires": LONGEST},
+        {"expires": datetime(1969, 1, 1, tzinfo=UTC)},
+        {"expires": -LONGEST},
+    ],
+    ids=str,
+)
+def test_any_other_time_travels(project, options):
+    project.send(queue_options(message("a@example.test"), **options))
+    [entry] = Entry.objects.all()
+    assert unpack(entry.payload, worker_keys()).id == entry.id
 
 
 def test_what_its_claim_does_not_outlast_is_given_back_untried(slow, monkeypatch):

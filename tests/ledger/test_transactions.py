@@ -12,8 +12,8 @@ from django.db import DatabaseError, connections, transaction
 from django.test import override_settings
 from django.utils.log import AdminEmailHandler
 
-from mailqueue import compat, signals, tasks
-from mailqueue.broker import bell
+from mailqueue import compat, signals
+from mailqueue.broker import bell, ringer
 from mailqueue.delivery.deliver import breakers
 from mailqueue.errors import LedgerError, PublishError
 from mailqueue.ledger.database import DatabaseLedger
@@ -23,6 +23,7 @@ from mailqueue.mail import mailers
 from mailqueue.relay import relay
 from tests.ledger.mails import make_due
 from tests.ledger.projects import Project, message
+from tests.project_app import run_task
 
 SHOP = "default"  # a database beside the ledger's
 
@@ -208,6 +209,7 @@ def test_a_broker_that_is_away_begets_no_endless_mail(project, mailed_log, monke
     monkeypatch.setattr("mailqueue.broker.publish.Publisher.task", unpublished)
     bell.forget()
     project.send()
+    ringer.flush()
     assert Entry.objects.count() <= 2
     bell.forget()
 
@@ -216,8 +218,8 @@ def test_a_ledger_that_is_away_is_an_error_of_the_log_alone(project, monkeypatch
     def away(*args: Any, **kwargs: Any) -> None:
         raise LedgerError("OperationalError")
 
-    monkeypatch.setattr("mailqueue.tasks.work", away)
+    monkeypatch.setattr("mailqueue.tasks.run.work", away)
     project.send()
     for ring in project.take():
-        tasks.deliver(ring)
+        run_task(ring)
     assert breakers == {}

@@ -1,8 +1,10 @@
 """From send() to the SMTP server and into the ledger, with a worker's work done in the test."""
 
+import base64
 import logging
 import smtplib
 import time
+from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +16,8 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils.timezone import now
 
-from mailqueue import signals, tasks
+from mailqueue import signals
+from mailqueue.broker import ringer
 from mailqueue.broker.bell import SOME, forget
 from mailqueue.broker.publish import publish, publisher_of
 from mailqueue.control import cancel
@@ -33,10 +36,12 @@ from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
 from mailqueue.relay import relay
 from mailqueue.scheduling import id_of, queue_options
+from mailqueue.wire.signature import keys_from_settings
 from tests.ledger.mails import PAST, make_due
 from tests.ledger.projects import Project, in_thread, message
 from tests.procnodes import free_port
-from tests.project_app import project_app
+from tests.project_app import project_app, run_task
+from tests.wire.hostile import BAD
 
 
 @pytest.fixture
@@ -62,7 +67,7 @@ def test_what_is_queued_is_delivered_once_however_often_the_bell_rings(project):
     project.send(*(message(f"{n}@example.test") for n in range(3)))
     [ring] = project.take()
     for _ in range(3):
-        tasks.deliver(ring)
+        run_task(ring)
     assert set(project.sink.copies().values()) == {1}
     assert len(project.sink.mails) == 3
     assert states() == [State.SENT] * 3
@@ -76,11 +81,11 @@ def test_what_travels_names_no_mail(project):
 def test_a_list_is_one_ring_and_many_windows(project):
     project.send(*(message(f"{n}@example.test") for n in range(35)))
     [ring] = project.take()
-    tasks.deliver(ring)
+    run_task(ring)
     more = project.take()
     assert more, "a full window rings for one more worker"
     for again in more:
-        tasks.deliver(again)
+        run_task(again)
     project.work()
     assert states() == [State.SENT] * 35
     assert len({mail.connection for mail in project.sink.mails}) == 1
@@ -120,7 +125,7 @@ def test_two_workers_at_once_send_one_copy(project):
     [ring] = project.take()
     first = in_thread(ring)
     assert stall.reached.wait(30)
-    tasks.deliver(ring)
+    run_task(ring)
     stall.release()
     first.join()
     assert len(project.sink.mails) == 1
@@ -178,6 +183,7 @@ def test_a_broker_that_is_away_is_no_error_and_is_told_once(project, celery_app,
     away.set_current()
     for _ in range(3):
         assert project.send() == 1
+    ringer.flush()
     publisher_of(away).close()
     celery_app.set_current()
     assert [name for name, _ in heard] == ["queued"] * 3
@@ -366,7 +372,7 @@ def test_the_level_can_change_with_mails_in_flight(project, before, after):
         first = project.take()
     with project.using(ledger=after, retry=quick):
         for argument in first:
-            tasks.deliver(argument)
+            run_task(argument)
         project.work()
         make_due()
         relay()
@@ -377,7 +383,7 @@ def test_the_level_can_change_with_mails_in_flight(project, before, after):
 def test_references_of_the_first_ledger_are_rings(project):
     project.send()
     project.take()
-    tasks.deliver('["1.ref.eyJpZCI6ICJ4In0=:signature", "1.ref.other"]')
+    run_task('["1.ref.eyJpZCI6ICJ4In0=:signature", "1.ref.other"]')
     project.work()
     assert states() == [State.SENT]
 
@@ -412,7 +418,7 @@ def test_a_worker_that_is_ended_gives_back_what_it_has_in_hand(project, monkeypa
     project.send(message(), message("b@example.test"))
     [ring] = project.take()
     with pytest.raises(SystemExit):
-        tasks.deliver(ring)
+        run_task(ring)
     assert states() == [State.QUEUED] * 2
     assert mailers.default.lane.ledger.is_due()
 
@@ -437,7 +443,7 @@ def test_what_a_worker_that_is_ended_had_not_begun_is_in_nobodys_doubt(project, 
         project.send(*(message(f"{n}@example.test") for n in range(5)))
         [ring] = project.take()
         with pytest.raises(SystemExit):
-            tasks.deliver(ring)
+            run_task(ring)
     assert sorted(Entry.objects.values_list("state", "handed")) == [
         *[(State.QUEUED, 0)] * 3,
         (State.QUEUED, 1),
@@ -446,10 +452,10 @@ def test_what_a_worker_that_is_ended_had_not_begun_is_in_nobodys_doubt(project, 
 
 
 def test_one_mail_that_cannot_be_rebuilt_takes_no_other_along(project, monkeypatch):
-    def rebuild(envelope, fetch):
+    def rebuild(envelope, *args):
         if envelope.id == victim:
             raise MemoryError
-        return original(envelope, fetch)
+        return original(envelope, *args)
 
     original = deliver_module.rebuild
     monkeypatch.setattr(deliver_module, "rebuild", rebuild)
@@ -457,7 +463,25 @@ def test_one_mail_that_cannot_be_rebuilt_takes_no_other_along(project, monkeypat
     victim = Entry.objects.order_by("pk").first().pk
     project.work()
     assert states() == [State.DEAD, State.SENT]
-    assert Entry.objects.get(pk=victim).reason == "internal error: MemoryError"
+    assert Entry.objects.get(pk=victim).reason == "undecodable: MemoryError"
+
+
+def test_what_is_hostile_though_signed_keeps_no_other_from_it(project):
+    """What cannot be unpacked waits for a worker that can, and what is no message is dead."""
+    bodies = list(BAD.values())[::10]
+    project.send(*(message(f"{n}@example.test") for n in range(len(bodies) + 5)))
+    rows = list(Entry.objects.order_by("due_at").values_list("pk", flat=True))
+    for pk, body in zip(rows, bodies, strict=False):
+        data = base64.b64encode(body.replace(b"0" * 32, pk.encode(), 1)).decode()
+        payload = keys_from_settings().sign(f"1.json.{data}")
+        Entry.objects.filter(pk=pk).update(payload=payload, size=len(payload))
+    project.work()
+    assert len(project.sink.mails) == 5
+    found = Counter(Entry.objects.values_list("state", flat=True))
+    assert found[State.SENT] == 5
+    assert found[State.QUEUED] > 5
+    assert found[State.DEAD] > 5
+    assert found.total() == len(rows)
 
 
 def test_mails_that_this_worker_cannot_open_keep_no_other_from_it(project):
@@ -481,7 +505,7 @@ def test_a_defect_in_the_next_claim_does_not_undo_what_was_sent(project, monkeyp
     project.send()
     [ring] = project.take()
     monkeypatch.setattr(DatabaseLedger, "claim", broken)
-    tasks.deliver(ring)
+    run_task(ring)
     assert states() == [State.SENT]
 
 
@@ -580,7 +604,7 @@ def test_a_long_list_does_not_fill_the_broker_with_rings(project, monkeypatch):
         project.send(*(message(f"{n}@example.test") for n in range(200)))
         [ring] = project.take()
         for _ in range(60):
-            tasks.deliver(ring)
+            run_task(ring)
         for _ in range(60):
             relay()
     assert len(project.take()) <= SOME + 60  # a turn that is over rings for the next, one for one
@@ -610,7 +634,7 @@ def test_what_ends_a_worker_while_it_notes_outcomes_does_not_undo_them(project, 
     project.send()
     [ring] = project.take()
     with pytest.raises(SystemExit):
-        tasks.deliver(ring)
+        run_task(ring)
     assert states() == [State.SENT]
 
 
