@@ -11,6 +11,7 @@ class MailqueueConfig(AppConfig):
 
     def ready(self) -> None:
         from mailqueue import checks, log, tasks  # noqa: F401 (they register themselves)
+        from mailqueue.backends import queue  # noqa: F401 (the first mail does not wait for it)
         from mailqueue.broker.app import app_at_startup
 
         app_at_startup()

@@ -8,6 +8,7 @@
         UnsupportedVersion
         BadSignature
         AttachmentMissing
+      TookTooLong                 in the worker: a dead letter instead of a worker that stands still
       DeliveryError               a backend may raise its two subclasses to say what a failure means
         TransientDeliveryError
         PermanentDeliveryError
@@ -56,6 +57,10 @@ class BadSignature(DecodeError):  # noqa: N818
 
 class AttachmentMissing(DecodeError):  # noqa: N818
     """A content that was kept in the attachment storage is gone or was altered."""
+
+
+class TookTooLong(MailQueueError):  # noqa: N818 (named after what is wrong)
+    """Making the message took more processor time than any sound one does."""
 
 
 class DeliveryError(MailQueueError):

@@ -1,6 +1,6 @@
-"""The log lines of mail: one for each signal, and for a flood of dead letters one a minute.
+"""The log lines of mail: one for each signal of an end or a wait, and of a flood one a minute.
 
-Each names the mail by id and mailer, and says why; no line has addresses or content.
+Each names the mail by id, mailer and Message-ID, and says why; none has addresses or content.
 """
 
 import atexit
@@ -15,7 +15,7 @@ from typing import Any
 
 from mailqueue import signals
 
-# Dead letters of one mailer that are told one by one before the rest of a minute is counted.
+# Mails of one mailer that are told one by one before the rest of a minute is counted.
 FEW = 10
 MINUTE = 60.0
 
@@ -56,55 +56,141 @@ def tell_stranger(mailer: str) -> None:
     logger.error("Mail of mailer %r waits: MAILERS here has no such queue mailer.", mailer)
 
 
-def log_sent(*, id: str, **facts: object) -> None:  # noqa: A002 (what signals call it)
-    """Note a mail that its target accepted."""
-    logger.debug("Mail %s: sent.", id)
+_paused: set[str] = set()
 
 
-def log_deferred(*, id: str, delay: float, **facts: object) -> None:  # noqa: A002
-    """Note when a mail is tried again."""
-    logger.info("Mail %s: next attempt in %.0f s.", id, delay)
-
-
-def log_dead(*, mailer: str, id: str, origin: str, reason: str, **facts: object) -> None:  # noqa: A002
-    """Warn of a dead letter; of one that was to tell of another no handler is to send mail."""
-    if origin.startswith(BORN_OF_A_LOG):
-        logger.info("Mail %s: dead letter %s, %s.", id, of(mailer), reason)
+def tell_pause(mailer: str, *, paused: bool) -> None:
+    """Say, once for each change in a process, that somebody has paused a mailer, or resumed it."""
+    if paused == (mailer in _paused):
+        return
+    (_paused.add if paused else _paused.discard)(mailer)
+    if paused:
+        logger.warning("Mailer %r is paused: its mail waits until somebody resumes it.", mailer)
     else:
-        floods.note(mailer, id, reason)
+        logger.warning("Mailer %r is resumed: its mail goes again.", mailer)
 
 
-def log_cancelled(*, id: str, **facts: object) -> None:  # noqa: A002
+def log_sent(
+    *,
+    mailer: str,
+    id: str,  # noqa: A002 (what signals call it)
+    message_id: str,
+    attempts: int,
+    queue_id: str | None,
+    **facts: object,
+) -> None:
+    """Note a mail that its target accepted, and the target's name of it."""
+    level = logging.DEBUG if id.startswith(BORN_OF_A_LOG) else logging.INFO
+    named = f", queued there as {queue_id}" if queue_id else ""
+    what = f"attempt {attempts}{named}"
+    say(level, "sent", what, mailer=mailer, id=id, message_id=message_id)
+
+
+def log_deferred(*, id: str, attempts: int, delay: float, **facts: Any) -> None:  # noqa: A002
+    """Warn of a mail that is tried again: when, and why."""
+    charged = f"attempt {attempts}, " if attempts else ""
+    tell("deferred", f"{charged}next in {delay:.0f} s", origin=id, id=id, **facts)
+
+
+def log_dead(*, attempts: int, **facts: Any) -> None:
+    """Warn of a dead letter."""
+    tell("dead letter", f"attempt {attempts}" if attempts else "", **facts)
+
+
+def log_cancelled(*, mailer: str, id: str, **facts: object) -> None:  # noqa: A002
     """Note a mail that the project took back."""
-    logger.info("Mail %s: cancelled.", id)
+    say(logging.INFO, "cancelled", mailer=mailer, id=id)
+
+
+def log_paused(
+    *,
+    mailer: str,
+    id: str,  # noqa: A002
+    message_id: str,
+    using: str,
+    delay: float,
+    reason: str,
+    code: int | None,
+    enhanced: str | None,
+    **facts: object,
+) -> None:
+    """Tell of a mailer that is not tried for a while: that is nobody's mail's fault."""
+    logger.error(
+        "Mailer %r pauses for %.0f s: %s. Met by mail %s of mailer %r. Message-ID %s.",
+        *(using, delay, because(reason, code, enhanced), id, mailer, message_id or "unknown"),
+    )
+
+
+def tell(state: str, what: str, *, origin: str, mailer: str, reason: str, **facts: Any) -> None:
+    """Warn of a mail that has not arrived; of one that tells of another no handler sends mail."""
+    if origin.startswith(BORN_OF_A_LOG):
+        level = logging.DEBUG
+    elif floods.is_told(state, mailer, reason):
+        level = logging.WARNING
+    else:
+        return
+    say(level, state, what, mailer=mailer, reason=reason, **facts)
+
+
+def say(
+    level: int,
+    state: str,
+    what: str = "",
+    *,
+    mailer: str,
+    id: str,  # noqa: A002
+    message_id: str = "",
+    reason: str = "",
+    code: int | None = None,
+    enhanced: str | None = None,
+    **facts: object,
+) -> None:
+    """Write the line of a mail: whose it is, what became of it, and why."""
+    if not logger.isEnabledFor(level):
+        return
+    cause = because(reason, code, enhanced)
+    logger.log(
+        level,
+        f"Mail %s %s: {state}%s%s.%s",
+        id or "without id",
+        of(mailer),
+        f" ({what})" if what else "",
+        f": {cause}" if cause else "",
+        f" Message-ID {message_id}." if message_id else "",
+    )
+
+
+def because(reason: str, code: int | None, enhanced: str | None) -> str:
+    """Return why, with the codes that a server gave for it: "451 4.7.1 refused by policy"."""
+    return " ".join(str(part) for part in (code, enhanced, reason) if part)
 
 
 class Floods:
-    """The dead letters of the present minute, by mailer.
+    """What the lines of the present minute warn of, by state and mailer.
 
-    The first `FEW` of a mailer are told at once; the others are counted, and told when the
-    minute is over, or by `flush` at the end of a process.
+    The first `FEW` are told at once; the others are counted, and told when the minute is over, or
+    by `flush` at the end of a process.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._ends = 0.0
-        self._told: Counter[str] = Counter()
-        self._counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._told: Counter[tuple[str, str]] = Counter()
+        self._counted: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self._timer: threading.Timer | None = None
 
-    def note(self, mailer: str, id: str, reason: str) -> None:  # noqa: A002
-        """Tell or count one dead letter."""
+    def is_told(self, state: str, mailer: str, reason: str) -> bool:
+        """Tell whether a mail has a line of its own; else it is counted."""
         with self._lock:
             if time.monotonic() >= self._ends:
                 self.flush()
                 self._ends = time.monotonic() + MINUTE
-            self._told[mailer] += 1
-            if self._told[mailer] > FEW:
-                self._counted[mailer][reason] += 1
-                self._tell_later()
-                return
-        logger.warning("Mail %s: dead letter %s, %s.", id or "without id", of(mailer), reason)
+            self._told[state, mailer] += 1
+            if self._told[state, mailer] <= FEW:
+                return True
+            self._counted[state, mailer][reason] += 1
+            self._tell_later()
+            return False
 
     def flush(self) -> None:
         """Tell what was counted and begin anew."""
@@ -115,11 +201,11 @@ class Floods:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-        for mailer, reasons in counted.items():
-            number, often = reasons.total(), reasons.most_common(1)[0]
+        for (state, mailer), reasons in counted.items():
+            [often] = reasons.most_common(1)
             logger.warning(
-                "%d more dead letters %s, %d of them: %s.",
-                *(number, of(mailer), often[1], often[0]),
+                f"%d more mails %s: {state}, %d of them: %s.",
+                *(reasons.total(), of(mailer), often[1], often[0]),
             )
 
     def forget(self) -> None:
@@ -146,3 +232,4 @@ signals.sent.connect(log_sent)
 signals.deferred.connect(log_deferred)
 signals.dead.connect(log_dead)
 signals.cancelled.connect(log_cancelled)
+signals.paused.connect(log_paused)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from mailqueue.codec.attributes import check_names
+from mailqueue.codec.attributes import check_names, default_attributes
 from mailqueue.expectations import expect, is_name, is_number, is_whole, unexpected
 from mailqueue.outcome.retry import DAY, RetryPolicy
 from mailqueue.wire.encryption import Cipher
@@ -22,6 +22,7 @@ class QueueOptions:
       ledger a block on its own database always counts.
     - ``batch_size``: messages in a worker's hands at once: that travel as one task, or are claimed
       together. A killed worker leaves no more than these in doubt.
+    - ``connections``: how many open targets a worker may hand such messages to at once.
     - ``max_message_bytes``: the most that one message may be when packed (RabbitMQ 4 refuses more
       than 16 MiB).
     - ``attachments``: alias in STORAGES where contents of more than ``inline_limit`` bytes stay
@@ -36,8 +37,11 @@ class QueueOptions:
       broker alone keeps them.
     - ``lease``: seconds after which the mails in a worker's hands may go to another one; longer
       than sending ``batch_size`` mails can take.
-    - ``keep_sent``: seconds that the ledger remembers a sent mail, without its content.
+    - ``keep_sent``: seconds that the ledger remembers a sent or cancelled mail.
     - ``keep_dead``: seconds that the ledger keeps a dead letter; None until somebody deletes it.
+    - ``keep_headers``: whether the ledger keeps subject and recipients, as long as the row.
+    - ``keep_content``: seconds that the ledger keeps the content of a sent mail; at most
+      ``keep_sent``.
     """
 
     DEFAULT_QUEUE: ClassVar[str] = "mailqueue"
@@ -47,6 +51,7 @@ class QueueOptions:
     priority: int | None = None
     on_commit: bool | str = True
     batch_size: int = 10
+    connections: int = 1
     max_message_bytes: int = 15 * 2**20
     attachments: str | None = None
     inline_limit: int = 256 * 2**10
@@ -58,6 +63,8 @@ class QueueOptions:
     lease: float = 900.0
     keep_sent: float = 7 * DAY
     keep_dead: float | None = None
+    keep_headers: bool = True
+    keep_content: float = 0.0
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -75,6 +82,11 @@ class QueueOptions:
         retry = RetryPolicy.from_options(options.get("retry"))
         return cls(**{"ledger": ledger, **options, "retry": retry})
 
+    @property
+    def carried_attributes(self) -> tuple[str, ...]:
+        """The names of ``extra_attributes``, or anymail's."""
+        return default_attributes() if self.extra_attributes is None else self.extra_attributes
+
     def __post_init__(self) -> None:
         expect("using", self.using, is_name(self.using), "a mailer's alias")
         expect("queue", self.queue, is_name(self.queue), "a queue's name")
@@ -86,12 +98,10 @@ class QueueOptions:
         )
         commits = isinstance(self.on_commit, bool) or is_name(self.on_commit)
         expect("on_commit", self.on_commit, commits, "True, False or an alias in DATABASES")
-        expect(
-            "batch_size",
-            self.batch_size,
-            is_whole(self.batch_size) and 1 <= self.batch_size <= 1000,
-            "a whole number from 1 to 1000",
-        )
+        for name, most in ("batch_size", 1000), ("connections", 100):
+            number = getattr(self, name)
+            valid = is_whole(number) and 1 <= number <= most
+            expect(name, number, valid, f"a whole number from 1 to {most}")
         for name in ("max_message_bytes", "inline_limit"):
             value = getattr(self, name)
             expect(name, value, is_whole(value) and value > 0, "a number of bytes above 0")
@@ -125,6 +135,11 @@ class QueueOptions:
                 seconds is None and name == "keep_dead"
             )
             expect(name, seconds, valid, "a number of seconds above 0")
+        headers = self.keep_headers
+        expect("keep_headers", headers, isinstance(headers, bool), "True or False")
+        content = self.keep_content
+        valid = is_number(content) and 0 <= content <= self.keep_sent
+        expect("keep_content", content, valid, "a number of seconds from 0 to that of 'keep_sent'")
 
 
 def texts(option: str, got: Any) -> tuple[str, ...]:

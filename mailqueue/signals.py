@@ -1,12 +1,23 @@
 """What happens to mail, as Django signals; they carry ids and codes, never content or addresses.
 
 =============  =====================================================================
-``queued``     ``mailer``, ``id``
-``sent``       ``mailer``, ``id``, ``attempts``
-``deferred``   ``mailer``, ``id``, ``attempts``, ``delay`` (seconds), ``code``, ``enhanced``
-``dead``       ``mailer``, ``id``, ``origin``, ``reason``, ``code``, ``enhanced``
+``queued``     ``mailer``, ``id``, ``message_id``, ``message``
+``attempted``  ``mailer``, ``id``, ``message_id``, ``attempts``, ``began_at`` (Unix time),
+               ``seconds``, ``kind``, ``stage``, ``code``, ``enhanced``, ``queue_id``,
+               ``traceparent``
+``sent``       ``mailer``, ``id``, ``message_id``, ``attempts``, ``queue_id``, ``age`` (seconds)
+``deferred``   ``mailer``, ``id``, ``message_id``, ``attempts``, ``delay`` (seconds), ``kind``,
+               ``stage``, ``reason``, ``code``, ``enhanced``
+``dead``       ``mailer``, ``id``, ``message_id``, ``attempts``, ``origin``, ``kind``, ``stage``,
+               ``reason``, ``code``, ``enhanced``
 ``cancelled``  ``mailer``, ``id``
+``paused``     ``mailer``, ``id``, ``message_id``, ``using``, ``delay`` (seconds), ``reason``,
+               ``code``, ``enhanced``
 =============  =====================================================================
+
+`paused` is of the target ``using``, and names the mail that has met what makes it pause.
+
+The one exception is the ``message`` of ``queued``: the object that the sender has in hand.
 
 A mail whose recipients fared differently sends several. What is dead beside recipients that are
 not has an id of its own in the database ledger; ``origin`` is the id that was queued. What came
@@ -18,10 +29,12 @@ A receiver that raises is logged by Django and changes nothing for the mail.
 from django.dispatch import Signal
 
 queued = Signal()
+attempted = Signal()
 sent = Signal()
 deferred = Signal()
 dead = Signal()
 cancelled = Signal()
+paused = Signal()
 
 
 def tell(signal: Signal, *, mailer: str, id: str, **facts: object) -> None:  # noqa: A002 (the fact's name)
@@ -35,9 +48,14 @@ def tell_dead(
     id: str,  # noqa: A002
     origin: str,
     reason: str,
+    message_id: str = "",
+    attempts: int = 0,
+    kind: str = "",
+    stage: str = "",
     code: int | None = None,
     enhanced: str | None = None,
 ) -> None:
     """Send `dead`; whoever makes a dead letter calls this, and nobody else."""
-    facts = {"origin": origin, "reason": reason, "code": code, "enhanced": enhanced}
+    facts = {"message_id": message_id, "attempts": attempts, "origin": origin}
+    facts |= {"kind": kind, "stage": stage, "reason": reason, "code": code, "enhanced": enhanced}
     tell(dead, mailer=mailer, id=id, **facts)

@@ -16,11 +16,14 @@ from mailqueue import errors, signals
 from mailqueue.options import QueueOptions
 from mailqueue.outcome.report import checked, reports_outcomes
 from mailqueue.outcome.retry import RetryPolicy
+from tests.chaos.matrix import table
+from tests.chaos.matrix.rows import ROWS
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = (ROOT / "docs/reference/settings.md").read_text()
 REFERENCE = ROOT / "docs/reference"
 GUARANTEES = (ROOT / "docs/explanation/guarantees.md").read_text()
+DIAGNOSE = (ROOT / "docs/howto/diagnose.md").read_text()
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 PAGES = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -42,9 +45,31 @@ def test_the_variables_of_the_worker_are_those_that_are_documented() -> None:
 
 
 def test_the_system_checks_are_those_of_the_table() -> None:
-    made = re.findall(r'id="(mailqueue\.[EW]\d+)"', (ROOT / "mailqueue/checks.py").read_text())
+    sources = "".join(path.read_text() for path in (ROOT / "mailqueue/checks").glob("*.py"))
+    made = re.findall(r'id="(mailqueue\.[EW]\d+)"', sources)
     table = re.findall(r"\n\| `(mailqueue\.\w+)` \|", (REFERENCE / "mail-api.md").read_text())
     assert table == sorted(made)
+
+
+def test_the_findings_of_the_doctor_are_those_of_the_table() -> None:
+    made = {
+        node.value
+        for path in (ROOT / "mailqueue/doctor").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"[a-z]+(-[a-z]+)+", node.value)
+    }
+    table = re.findall(r"\n\| `([a-z]+(?:-[a-z]+)+)` \|", DIAGNOSE)
+    assert sorted(table) == sorted(made)
+    assert len(made) > 20
+
+
+def test_the_parts_of_health_are_those_of_the_table() -> None:
+    source = (ROOT / "mailqueue/health.py").read_text()
+    made = set(re.findall(r'"((?:broker|ledger|settings)(?:_\w+)?)"', source))
+    table = re.findall(r"\n\| `([a-z_]+)` \|", DIAGNOSE)
+    assert set(table) == made
 
 
 def rows(page: str) -> dict[str, str]:
@@ -54,7 +79,8 @@ def rows(page: str) -> dict[str, str]:
 
 
 def test_every_signal_is_documented_with_its_arguments() -> None:
-    told = re.findall(r"^``(\w+)`` +(``.*)$", signals.__doc__ or "", re.MULTILINE)
+    table = re.sub(r",\n +``", ", ``", signals.__doc__ or "")
+    told = re.findall(r"^``(\w+)`` +(``.*)$", table, re.MULTILINE)
     in_code = {name: set(re.findall(r"``(\w+)``", arguments)) for name, arguments in told}
     assert set(in_code) == {
         name for name, each in vars(signals).items() if isinstance(each, Signal)
@@ -141,6 +167,19 @@ def test_a_test_that_the_guarantees_name_exists(named: str) -> None:
     }
     assert names
     assert not name or name in names
+
+
+def test_the_table_of_results_has_each_fault_of_the_matrix() -> None:
+    made = GUARANTEES.partition(table.BEGIN)[2].partition(table.END)[0]
+    first = re.findall(r"^\| ([^|]+) \|", made, re.MULTILINE)
+    faults = [cell for cell in first if not cell.startswith(("*", "---"))]
+    assert faults == ["fault", *(row.fault for row in ROWS)]
+
+
+def test_what_the_table_of_results_points_at_is_there() -> None:
+    headings = re.findall(r"^## (.*)$", GUARANTEES, re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    assert {why for row in ROWS for why in row.loses.values()} <= anchors
 
 
 def test_the_target_that_reports_outcomes_does() -> None:

@@ -48,7 +48,8 @@ def test_who_may_not_install_is_told_what_is_missing(bare: Path) -> None:
     put(bare, "id", "echo 1000")
     done = install_parts(bare)
     assert done.returncode == 1
-    for name in ("postfix", "sasl2-bin", "libsasl2-modules", "rabbitmq-server", "mariadb-server"):
+    parts = ("postfix", "sasl2-bin", "libsasl2-modules", "rabbitmq-server", "mariadb-server")
+    for name in (*parts, "chromium", "systemd"):
         assert f" {name}" in done.stderr
     assert not (bare / "log").exists()
 
@@ -57,7 +58,7 @@ def test_root_gets_what_is_missing_and_no_more(bare: Path) -> None:
     put(bare, "apt-get", f"echo $@ $DEBIAN_FRONTEND >> {bare}/log")
     put(bare, "debconf-set-selections", f"read line; echo $line >> {bare}/log")
     put(bare, "id", "echo 0")
-    for name in ("mariadbd", "postgres", "rabbitmq-server"):
+    for name in ("chromium", "mariadbd", "postgres", "rabbitmq-server", "systemd-analyze"):
         put(bare, name, "")
     done = install_parts(bare)
     assert done.returncode == 0, done.stderr
@@ -69,7 +70,15 @@ def test_root_gets_what_is_missing_and_no_more(bare: Path) -> None:
 
 
 def test_nothing_is_done_where_nothing_is_missing(bare: Path) -> None:
-    for name in ("mariadbd", "postfix", "postgres", "rabbitmq-server", "saslpasswd2"):
+    for name in (
+        "chromium",
+        "mariadbd",
+        "postfix",
+        "postgres",
+        "rabbitmq-server",
+        "saslpasswd2",
+        "systemd-analyze",
+    ):
         put(bare, name, "")
     done = install_parts(bare)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -23,6 +23,7 @@ NEEDED = {
     "Makefile",
     "docker-compose.yml",
     "docs/conf.py",
+    "example/ledger.yml",
     "example/settings.py",
     "scripts/find-python",
     "scripts/install-parts",
@@ -95,6 +96,17 @@ def test_the_wheel_holds_mailqueue_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.partition("/")[0] for name in archive.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"mailqueue"}
+
+
+def test_the_wheel_holds_the_pages_of_the_admin(wheel: Path) -> None:
+    kept = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("static", "templates")
+        for path in (ROOT / "mailqueue" / folder).rglob("*.*")
+    }
+    assert len(kept) > 5
+    with zipfile.ZipFile(wheel) as archive:
+        assert kept <= set(archive.namelist())
 
 
 def test_the_sdist_holds_what_tests_and_docs_need(built: Path) -> None:

@@ -1,1 +1,1 @@
-"""What we add to a Celery worker's consumer: a look at each message, and the relay."""
+"""What we add to a Celery worker: a look at each message, the relay, an answer to the doctor."""

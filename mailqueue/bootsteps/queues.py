@@ -6,6 +6,8 @@ from celery import bootsteps
 
 from mailqueue.broker.queues import accepts_json, keep_to_consumed
 from mailqueue.lanes import queue_names
+from mailqueue.ledger.selection import is_installed
+from mailqueue.ledger.table import table_fault
 
 
 class Queues(bootsteps.Step):
@@ -19,4 +21,6 @@ class Queues(bootsteps.Step):
                 "mailqueue: accept_content lacks 'json', in which mail travels; add it, or start"
                 " this worker with -Q and without the mail queues."
             )
+        if consumed and is_installed() and (fault := table_fault()):
+            raise SystemExit(f"mailqueue: {fault}")
         super().__init__(worker, **kwargs)

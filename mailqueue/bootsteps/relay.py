@@ -65,7 +65,9 @@ def run() -> None:
         relay()
         purge()
     except Exception as error:  # noqa: BLE001 (a relay that stops is worse than any of its errors)
-        logger.error("The relay failed: %s.", type(error).__name__)
+        defect = type(error).__name__
+        del error  # whoever hears the line may look at the variables here
+        logger.error("The relay failed: %s.", defect)
     finally:
         # A child that the pool forks later must not find a connection of its parent's.
         connections.close_all()

@@ -7,7 +7,9 @@ whole.
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from celery import bootsteps
@@ -15,14 +17,14 @@ from celery.worker import state
 from celery.worker.consumer.tasks import Tasks
 from kombu import Message
 
+from mailqueue.bootsteps.gathering import Gathering, gathering_for
 from mailqueue.bootsteps.inlet import on_rabbitmq, on_redis
+from mailqueue.bootsteps.request import MailMessage
 from mailqueue.broker.dead import DeadLetter, park, text_of
 from mailqueue.broker.message import (
-    ENCODING,
     JSON,
     TASK,
     argument_of,
-    body_of,
     eta_of,
     headers_of,
     queue_in,
@@ -31,20 +33,24 @@ from mailqueue.broker.message import (
 from mailqueue.broker.publish import publisher
 from mailqueue.broker.queues import DELIVERY_LIMIT
 from mailqueue.errors import PublishError
-from mailqueue.lanes import queue_names
+from mailqueue.lanes import Lane, lanes_on, queue_names
 from mailqueue.wire.envelope import LIMIT
 
 # The most that a body can have: the longest envelope, in JSON in JSON.
 LONGEST = LIMIT + 2**20
+
+taken: Counter[str] = Counter()  # messages by their queue, since this worker began
 
 
 class Screen(bootsteps.StartStopStep):
     """The step of a worker's consumer that puts the look before Celery's own handler."""
 
     requires = (Tasks,)
+    gathering: Gathering | None = None
 
     def start(self, consumer: Any) -> None:
         names = queue_names()
+        most = {name: fewest(lanes_on(name)) for name in names}
         make_handler = type(consumer).create_task_handler
         tasks = consumer.task_consumer
 
@@ -54,10 +60,13 @@ class Screen(bootsteps.StartStopStep):
 
         def create_task_handler(*args: Any, **kwargs: Any) -> Callable[[Message], None]:
             handle = make_handler(consumer, *args, **kwargs)
+            self.gathering = gathering_for(consumer, handle, most)
 
             def take(message: Message) -> None:
                 if queue := queue_of(message.delivery_info):
-                    screen(message, handle, queue)
+                    taken[queue] += 1
+                    hand_on = partial(self.gathering.take, queue) if self.gathering else handle
+                    screen(message, hand_on, queue)
                 else:
                     handle(message)
 
@@ -77,6 +86,17 @@ class Screen(bootsteps.StartStopStep):
             case "amqp":
                 on_rabbitmq(tasks.channel, queue_of)
 
+    def stop(self, consumer: Any) -> None:
+        """Hand over no more: what waits is the broker's again, when the connection closes."""
+        if self.gathering is not None:
+            consumer.hub.on_tick.discard(self.gathering.release)
+            self.gathering = None
+
+
+def fewest(lanes: Sequence[Lane]) -> int:
+    """Return how many mails may be one task on a queue that mailers share."""
+    return min(lane.options.batch_size for lane in lanes)
+
 
 class Unfit(Exception):  # noqa: N818 (it says of a message what it is)
     """What keeps a message from being mail; never its content."""
@@ -85,11 +105,11 @@ class Unfit(Exception):  # noqa: N818 (it says of a message what it is)
 def screen(message: Message, handle: Callable[[Message], None], queue: str) -> None:
     """Hand Celery a message of our own with the argument of this one, or set it aside."""
     try:
-        made, argument = renewed(message, queue)
+        made = renewed(message, queue)
     except Unfit as defect:
         set_aside(message, str(defect), queue)
         return
-    if (rung := queue_of_ring(argument)) is not None:
+    if (rung := queue_of_ring(made.argument.value)) is not None:
         if rings.is_waiting(rung):
             message.ack()
             return
@@ -122,10 +142,8 @@ class Rings:
 rings = Rings()
 
 
-def renewed(message: Message, queue: str) -> tuple[Message, str]:
+def renewed(message: Message, queue: str) -> MailMessage:
     """Make the message that Celery gets: its own are only what it takes to answer the broker.
-
-    Returns it with its argument.
 
     Raises `Unfit`.
     """
@@ -142,20 +160,15 @@ def renewed(message: Message, queue: str) -> tuple[Message, str]:
         raise Unfit(f"undecodable: {error}") from None
     # A new id: Celery keeps what it has in hand by it, and drops what was revoked.
     task_id = str(uuid.uuid4())
-    body: Any = body_of(argument)
     eta = eta_of(headers.get("eta"), now=time.time(), longest=publisher().longest_hold())
-    made = Message(
-        body=body,
+    return MailMessage(
+        argument,
         channel=message.channel,
         delivery_tag=message.delivery_tag,
-        content_type=JSON,
-        content_encoding=ENCODING,
         delivery_info=delivery_of(message.delivery_info, queue),
         properties={"correlation_id": task_id, "priority": priority_of(message.properties)},
         headers=headers_of(task_id, origin="mailqueue", eta=eta),
-        accept={JSON},
     )
-    return made, argument
 
 
 def delivery_of(delivery: object, queue: str) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """A project with a Celery app of its own."""
 
-import pytest
+from collections.abc import Iterator
 
-from mailqueue.broker.publish import publisher
-from mailqueue.broker.queues import dead_queue
+import pytest
+from celery import Celery
+from django.test import override_settings
+
+from mailqueue.broker.publish import Publisher, publisher_of
 from mailqueue.options import QueueOptions
 from tests.project_app import project_app
-from tests.worker.project import dead
+from tests.services import queue_on
+from tests.worker.deployment import KEY
+from tests.worker.project import dead, project_settings
 
 
 @pytest.fixture
@@ -17,16 +22,40 @@ def celery_of_project(broker_url):
 
 
 @pytest.fixture
-def unclaimed(celery_of_project):
-    """Give the unread dead letters of what came by no queue: they are on the default queue's."""
-    target = dead_queue(QueueOptions.DEFAULT_QUEUE, quorum=publisher().rabbitmq)
+def unclaimed(celery_of_project, broker_url, monkeypatch):
+    """Give the dead letters of what came by no queue: they are on the default queue's.
 
-    def empty() -> None:
-        with publisher().producer() as producer:
-            bound = target(producer.channel)
-            bound.declare()
-            bound.purge()
+    That is one of the test's own, since others may run at the same time.
+    """
+    with queue_on(broker_url) as name:
+        monkeypatch.setattr(QueueOptions, "DEFAULT_QUEUE", name)
+        yield lambda: dead(name)
 
-    empty()
-    yield lambda: dead(QueueOptions.DEFAULT_QUEUE)
-    empty()
+
+@pytest.fixture
+def kept(celery_of_project, queue, sink, unclaimed):
+    """A project whose mail the ledger keeps."""
+    with project_settings(queue, sink.port, ledger="database"):
+        yield queue
+
+
+@pytest.fixture
+def bare(celery_of_project, queue, sink, unclaimed):
+    """A project whose mail the broker alone keeps."""
+    with project_settings(queue, sink.port):
+        yield queue
+
+
+@pytest.fixture
+def publisher(broker_url, queue) -> Iterator[Publisher]:
+    """Be who sends to a worker of another process: MAILERS, keys and the publisher of an app."""
+    app = Celery("sender", broker=broker_url)
+    app.set_current()
+    smtp = {"BACKEND": "mailqueue.backends.smtp.EmailBackend", "OPTIONS": {"host": "x"}}
+    options = {"using": "smtp", "queue": queue, "ledger": None}
+    default = {"BACKEND": "mailqueue.backends.queue.EmailBackend", "OPTIONS": options}
+    with override_settings(SECRET_KEY=KEY, MAILERS={"default": default, "smtp": smtp}):
+        yield publisher_of(app)
+    publisher_of(app).close()
+    publisher_of.cache_clear()
+    app.close()

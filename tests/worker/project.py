@@ -5,6 +5,7 @@ from typing import Any
 from django.test import override_settings
 from kombu import Message
 
+from mailqueue.broker import ringer
 from mailqueue.broker.dead import DeadLetter, peek
 from mailqueue.broker.publish import publisher
 from mailqueue.broker.queues import mail_queue
@@ -23,7 +24,8 @@ def project_settings(queue: str, port: int, **options: Any) -> override_settings
 
 
 def next_task(queue: str) -> Message | None:
-    """Take the next task from the broker."""
+    """Take the next task from the broker, where all is that was to be."""
+    ringer.flush()
     with publisher().producer() as producer:
         bound = mail_queue(queue, quorum=publisher().rabbitmq)(producer.channel)
         bound.declare()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from mailqueue.demo.sink import Sink
-from tests.procnodes import Process
+from tests.procnodes import Process, worker_command
 
 SETTINGS = """
 SECRET_KEY = "key"
@@ -55,8 +55,8 @@ class Project:
             (self.folder / self.name / f"{stem}.py").write_text(text)
 
     def worker(self, app: str, *arguments: str) -> Process:
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-c", "1", "-l", "INFO"]
-        return Process("worker", [*command, *arguments], cwd=self.folder, env=self.env)
+        command = worker_command(app, "-c", "1", "-l", "INFO", *arguments)
+        return Process("worker", command, cwd=self.folder, env=self.env)
 
     def deliver(self, sink: Sink, app: str, *arguments: str) -> Process:
         """Send a mail, wait until a worker has delivered it, and return the ended worker."""

@@ -10,11 +10,14 @@ import pytest
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
-from mailqueue import signals, tasks
+from mailqueue import signals
 from mailqueue.log import floods
 from mailqueue.mail import mailers
+from mailqueue.tasks import run
 from mailqueue.wire.envelope import Envelope, pack, unpack
 from mailqueue.wire.signature import keys_from_settings
+from tests.project_app import run_task
+from tests.worker.project import dead as letters
 from tests.worker.project import project_settings, queued
 
 ADDRESS = "secret-address@x.test"
@@ -82,11 +85,16 @@ def test_each_is_told(
     project: str, dead: Any, caplog: Any, spoil: Callable[[str], str], mailer: str, reason: str
 ) -> None:
     text = packed(project)
-    tasks.deliver(json.dumps([spoil(text)]))
+    run_task(json.dumps([spoil(text)]))
 
     known = unpack(text, keys_from_settings()).id if mailer else ""
-    who = {"mailer": mailer, "id": known, "origin": known}
+    who = {"mailer": mailer, "id": known, "origin": known, "attempts": 0}
+    message_id = dead[0].pop("message_id")
+    # What was opened, and is of a mailer that this worker has, has an outcome.
+    outcome = ("permanent", "message") if mailer == "default" else ("", "")
+    assert (dead[0].pop("kind"), dead[0].pop("stage")) == outcome
     assert dead == [who | {"reason": reason, "code": None, "enhanced": None}]
+    assert bool(message_id) == (bool(mailer) and "Decode" not in reason)
     [line] = [record for record in caplog.records if "dead letter" in record.getMessage()]
     assert line.levelname == "WARNING"
     assert (known or "without id") in line.getMessage()
@@ -96,35 +104,39 @@ def test_each_is_told(
 
 
 def test_a_batch_that_is_none(project: str, dead: Any) -> None:
-    tasks.deliver("no JSON")
+    run_task("no JSON")
     assert [each["reason"] for each in dead] == ["undecodable: DecodeError"]
 
 
 def test_a_refused_recipient(project: str, sink: Any, dead: Any, caplog: Any) -> None:
     sink.answer("RCPT", f"550 5.1.1 <{ADDRESS}> unknown", to=ADDRESS)
-    tasks.deliver(json.dumps([packed(project)]))
+    run_task(json.dumps([packed(project)]))
     [facts] = dead
     assert (facts["code"], facts["enhanced"], facts["mailer"]) == (550, "5.1.1", "default")
-    assert f"Mail {facts['id']}: dead letter of mailer 'default'" in caplog.text
+    name = f"Mail {facts['id']} of mailer 'default'"
+    assert f"{name}: dead letter (attempt 1): 550 5.1.1 no such mailbox (permanent)." in caplog.text
+    assert f" Message-ID {facts['message_id']}." in caplog.text
+    [taken] = [letter for letter in letters(project) if letter.id == facts["id"]]
+    assert (taken.message_id, taken.attempts) == (facts["message_id"], 1)
     assert "secret-address" not in caplog.text
 
 
 def test_a_defect_of_ours(
     project: str, dead: Any, caplog: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(batch: str, **kwargs: Any) -> None:
+    def broken(batch: Any, **kwargs: Any) -> None:
         raise RuntimeError(ADDRESS)
 
     batch = json.dumps([packed(project)])
-    monkeypatch.setattr(tasks, "process", broken)
-    tasks.deliver(batch)
+    monkeypatch.setattr(run, "process", broken)
+    run_task(batch)
     assert [each["reason"] for each in dead] == ["internal error: RuntimeError"]
     assert "secret-address" not in caplog.text
 
 
 def test_a_rotated_key_is_a_few_lines_and_a_count(project: str, dead: Any, caplog: Any) -> None:
     spoilt = [with_other_key(packed(project)) for _ in range(30)]
-    tasks.deliver(json.dumps(spoilt))
+    run_task(json.dumps(spoilt))
     floods.flush()
 
     lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
@@ -132,7 +144,7 @@ def test_a_rotated_key_is_a_few_lines_and_a_count(project: str, dead: Any, caplo
     assert len(dead) == 30
     assert len(lines) == 11
     assert lines[-1] == (
-        "20 more dead letters of no known mailer, 20 of them: undecodable: BadSignature."
+        "20 more mails of no known mailer: dead letter, 20 of them: undecodable: BadSignature."
     )
 
 
@@ -142,7 +154,7 @@ def test_a_receiver_that_raises_changes_nothing(project: str, sink: Any) -> None
 
     signals.dead.connect(broken)
     try:
-        tasks.deliver(json.dumps(["garbage", packed(project)]))
+        run_task(json.dumps(["garbage", packed(project)]))
     finally:
         signals.dead.disconnect(broken)
     assert len(sink.mails) == 1

@@ -2,21 +2,18 @@
 
 import base64
 import json
-import sys
 from collections.abc import Iterator
 
 import pytest
-from celery import Celery
 from django.core.mail import EmailMessage
-from django.test import override_settings
 from pytest_docker_tools.utils import wait_for_callable
 
 from mailqueue.broker.dead import DeadLetter, peek
-from mailqueue.broker.publish import TASK, Publisher, publisher_of
+from mailqueue.broker.publish import TASK, Publisher
 from mailqueue.broker.queues import DELIVERY_LIMIT, mail_queue
 from mailqueue.mail import mailers
-from tests.procnodes import Process
-from tests.worker.deployment import KEY, environment
+from tests.procnodes import Process, worker_command
+from tests.worker.deployment import environment
 
 CANARY = "canary-7f3a"
 MAIL = {"task": TASK, "id": "1", "lang": "py"}
@@ -24,25 +21,11 @@ MAIL = {"task": TASK, "id": "1", "lang": "py"}
 
 @pytest.fixture
 def worker(broker_url, queue, sink, tmp_path) -> Iterator[Process]:
-    command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-P", "solo", "-l", "INFO"]
+    command = worker_command("worker", "-P", "solo", "-l", "INFO")
     env = environment(broker_url, queue, sink)
     process = Process("worker", command, cwd=tmp_path, env=env)
     yield process
     process.remove()
-
-
-@pytest.fixture
-def publisher(broker_url, queue) -> Iterator[Publisher]:
-    app = Celery("sender", broker=broker_url)
-    app.set_current()
-    smtp = {"BACKEND": "mailqueue.backends.smtp.EmailBackend", "OPTIONS": {"host": "x"}}
-    options = {"using": "smtp", "queue": queue, "ledger": None}
-    default = {"BACKEND": "mailqueue.backends.queue.EmailBackend", "OPTIONS": options}
-    with override_settings(SECRET_KEY=KEY, MAILERS={"default": default, "smtp": smtp}):
-        yield publisher_of(app)
-    publisher_of(app).close()
-    publisher_of.cache_clear()
-    app.close()
 
 
 def put(publisher: Publisher, queue: str, body, headers, content_type="application/json"):
@@ -88,7 +71,7 @@ def test_garbage_is_set_aside_whole_and_mail_goes_on(worker, publisher, queue, s
     assert CANARY.encode() in kept
     log = worker.logs().decode()
     assert CANARY not in log
-    assert log.count("Mail without id: dead letter of no known mailer, undecodable: ") == len(bad)
+    assert log.count("Mail without id of no known mailer: dead letter: undecodable: ") == len(bad)
 
 
 @pytest.mark.parametrize("broker_url", ["rabbitmq"], indirect=True)

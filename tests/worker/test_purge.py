@@ -14,6 +14,7 @@ from django.utils.timezone import now
 
 from mailqueue.broker.dead import DeadLetter, park
 from mailqueue.broker.publish import publisher
+from mailqueue.control import pause, resume
 from mailqueue.errors import EncodeError
 from mailqueue.ledger.models import Entry
 from mailqueue.mail import mailers
@@ -71,6 +72,19 @@ def test_what_a_dead_letter_of_the_broker_needs_stays(project, tmp_path):
     assert (old.exists(), needed.exists()) == (False, True)
     park(DeadLetter(content="x", reason="nobody knows when", died_at=0), publisher(), queue=project)
     assert purge() == "mail: 0 attachments deleted\n"
+
+
+def test_what_waits_for_a_paused_mailer_keeps_its_contents(project, tmp_path):
+    """Of the broker's mail nobody knows how old it is."""
+    pause("default")
+    old, needed = stored(tmp_path, age=9), stored(tmp_path, age=5)
+    try:
+        purge()
+        assert (old.exists(), needed.exists()) == (False, True)
+    finally:
+        resume("default")
+    purge()
+    assert not needed.exists()
 
 
 @pytest.mark.parametrize("project", ["database"], indirect=True)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from mailqueue.broker.dead import DeadLetter, peek
 from mailqueue.broker.publish import Publisher, publisher_of
 from mailqueue.broker.queues import mail_queue
 from mailqueue.mail import mailers
-from tests.procnodes import Process
+from tests.procnodes import Process, worker_command
 from tests.services import queue_on
 from tests.worker.deployment import KEY, environment
 from tests.worker.raw import (
@@ -83,9 +82,9 @@ def stand(request, sink, tmp_path) -> Iterator[Stand]:
         smtp = {"BACKEND": "mailqueue.backends.smtp.EmailBackend", "OPTIONS": {"host": "x"}}
         options = {"using": "smtp", "queue": queue, "ledger": None}
         default = {"BACKEND": "mailqueue.backends.queue.EmailBackend", "OPTIONS": options}
-        command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "-c", "1"]
+        command = worker_command("worker", "-c", "1", "-l", "INFO")
         env = environment(url, queue, sink)
-        worker = Process("worker", [*command, "-l", "INFO"], cwd=tmp_path, env=env)
+        worker = Process("worker", command, cwd=tmp_path, env=env)
         try:
             with override_settings(SECRET_KEY=KEY, MAILERS={"default": default, "smtp": smtp}):
                 yield Stand(queue, publisher_of(app), worker)

@@ -7,7 +7,6 @@ import logging
 import pytest
 from django.core.mail import EmailMessage
 
-from mailqueue import tasks
 from mailqueue.broker.dead import peek
 from mailqueue.broker.publish import publisher
 from mailqueue.delivery.deliver import breakers
@@ -15,6 +14,7 @@ from mailqueue.demo.sink import KEEP_AND_DROP
 from mailqueue.mail import mailers
 from mailqueue.wire.envelope import Envelope, pack, unpack
 from mailqueue.wire.signature import keys_from_settings
+from tests.project_app import run_task
 from tests.worker.project import next_task, project_settings, queued
 
 # On RabbitMQ the next attempt is in delay queues, which only a worker declares: see tests/smoke.
@@ -55,9 +55,9 @@ def test_five_recipients_each_get_what_is_theirs(project, sink):
     sink.answer("RCPT", "550 5.1.1 no such user", to="gone@x.test")
     send("good1@x.test", "grey1@x.test", "gone@x.test", "good2@x.test", "grey2@x.test")
 
-    tasks.deliver(queued(project))
+    run_task(queued(project))
     again = waiting(project)
-    tasks.deliver(now(again))
+    run_task(now(again))
 
     assert [each.recipients for each in again] == [("grey1@x.test", "grey2@x.test")]
     assert sink.copies() == dict.fromkeys(
@@ -73,7 +73,7 @@ def test_a_wrong_password_pauses_the_mailer_and_charges_no_mail(project, sink, c
     sink.answer("MAIL", "530 5.7.0 Authentication required", times=99)
 
     with caplog.at_level(logging.ERROR, "mailqueue"):
-        tasks.deliver(queued(project))
+        run_task(queued(project))
 
     mails = waiting(project)
     assert len(mails) == 5
@@ -85,17 +85,17 @@ def test_a_wrong_password_pauses_the_mailer_and_charges_no_mail(project, sink, c
 def test_a_paused_mailer_is_probed_with_one_mail_and_then_sends_all(project, sink):
     sink.answer("MAIL", "530 5.7.0 Authentication required", times=5)
     send("a@x.test", number=5)
-    tasks.deliver(queued(project))
+    run_task(queued(project))
     first = waiting(project)
     sink.answers.clear()
 
-    tasks.deliver(now(first))
+    run_task(now(first))
     assert sink.mails == []  # not before the pause has ended
     second = waiting(project)
     assert len(second) == 5
 
     breakers["smtp"].paused_until = 0.0
-    tasks.deliver(now(second))
+    run_task(now(second))
     assert len(sink.mails) == 5
     assert breakers["smtp"].failures == 0
 
@@ -103,8 +103,8 @@ def test_a_paused_mailer_is_probed_with_one_mail_and_then_sends_all(project, sin
 def test_an_answer_that_is_lost_means_one_repeat(project, sink):
     sink.answer("DOT", KEEP_AND_DROP, times=9)
     send("a@x.test")
-    tasks.deliver(queued(project))
-    tasks.deliver(now(waiting(project)))
+    run_task(queued(project))
+    run_task(now(waiting(project)))
 
     assert len(sink.mails) == 2
     assert waiting(project) == []
@@ -116,7 +116,7 @@ def test_hold_makes_it_a_dead_letter_at_once(celery_of_project, queue, sink):
     sink.answer("DOT", KEEP_AND_DROP, times=9)
     with project_settings(queue, sink.port, retry=RETRY | {"ambiguous": "hold"}):
         send("a@x.test")
-        tasks.deliver(queued(queue))
+        run_task(queued(queue))
         assert len(sink.mails) == 1
         assert waiting(queue) == []
         assert [letter.kind for letter in peek(publisher(), queue=queue)] == ["ambiguous"]

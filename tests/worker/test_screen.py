@@ -15,7 +15,7 @@ from mailqueue.bootsteps import screen as screening
 from mailqueue.bootsteps.inlet import readable, sound
 from mailqueue.bootsteps.screen import mail_queue_of, screen
 from mailqueue.broker import delay
-from mailqueue.broker.message import argument_of, body_of, headers_of
+from mailqueue.broker.message import EMBEDDED, headers_of
 from tests.worker.raw import ALTERED, ITEMS, UNFIT, kombus, message
 
 LONGEST_HOLD = 900.0
@@ -66,13 +66,14 @@ def check(given: Message, channel: Answers, parked: list) -> str | None:
         return None
     (made,) = handled
     assert (channel.answered, parked) == ([], [])
-    argument = argument_of(made.body, longest=2**20)
-    assert made.body == body_of(argument)
+    [[opaque], *rest] = made.payload
+    argument = opaque.value
+    assert rest == [{}, EMBEDDED]
+    assert (made.body, repr(opaque)) == (made.payload, "<str>")
     assert made.headers.items() >= (headers_of("", origin="mailqueue") | {
         "id": made.headers["id"], "root_id": made.headers["id"], "eta": made.headers["eta"]
     }).items()  # fmt: skip
     assert made.headers["id"] != given.headers.get("id")
-    assert (made.content_type, made.content_encoding) == ("application/json", "utf-8")
     assert made.delivery_info["routing_key"] == "mail"
     made.ack()
     assert channel.answered == ["ack"]

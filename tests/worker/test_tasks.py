@@ -17,8 +17,10 @@ from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane
 from mailqueue.log import tell_stranger
 from mailqueue.mail import mailers
+from mailqueue.opaque import Opaque
 from mailqueue.wire.envelope import pack, unpack
 from mailqueue.wire.signature import keys_from_settings
+from tests.project_app import run_task
 from tests.worker.project import dead, next_task, project_settings, queued
 
 
@@ -35,7 +37,7 @@ def send(*to: str, subject="Hello", number=1) -> None:
 
 def test_what_is_queued_is_delivered(project, sink):
     send("a@example.test", "b@example.test")
-    tasks.deliver(queued(project))
+    run_task(queued(project))
 
     [mail] = sink.mails
     assert mail.recipients == ("a@example.test", "b@example.test")
@@ -56,9 +58,9 @@ def test_all_attempts_are_the_same_message(project, sink):
     sink.answer("RCPT", "451 4.7.1 greylisted", to="a@example.test")
     send("a@example.test", "b@example.test")
     first = queued(project)
-    tasks.deliver(first)
+    run_task(first)
     [again] = json.loads(queued(project))
-    tasks.deliver(due_now(again))
+    run_task(due_now(again))
 
     assert [mail.recipients for mail in sink.mails] == [("b@example.test",), ("a@example.test",)]
     assert sink.mails[0].content == sink.mails[1].content
@@ -75,7 +77,7 @@ def due_now(packed: str) -> str:
 def test_refused_for_good_is_a_dead_letter_with_code_and_class(project, sink):
     sink.answer("RCPT", "550 5.1.1 <nobody@example.test> unknown", to="nobody@example.test")
     send("nobody@example.test", "b@example.test")
-    tasks.deliver(queued(project))
+    run_task(queued(project))
 
     [letter] = dead(project)
     assert (letter.code, letter.enhanced, letter.kind) == (550, "5.1.1", "permanent")
@@ -86,7 +88,7 @@ def test_refused_for_good_is_a_dead_letter_with_code_and_class(project, sink):
 
 @pytest.mark.parametrize("garbage", ["", "no JSON", "{}", "[1, null]", '["1.json.x:y"]', "[[]]"])
 def test_garbage_is_parked_with_its_bytes_and_nothing_is_sent(unclaimed, garbage):
-    tasks.deliver(garbage)
+    run_task(garbage)
 
     letters = unclaimed()
     assert letters
@@ -95,7 +97,7 @@ def test_garbage_is_parked_with_its_bytes_and_nothing_is_sent(unclaimed, garbage
 
 
 def test_what_cannot_be_read_is_a_dead_letter_of_the_queue_that_it_came_by(project, unclaimed):
-    process("garbage", queue=project)
+    process(Opaque("garbage"), queue=project)
     assert [letter.content for letter in dead(project)] == ["garbage"]
     assert unclaimed() == []
 
@@ -114,7 +116,7 @@ def json_text(value: object) -> str:
 def test_one_bad_envelope_does_not_keep_the_others_of_its_batch(project, sink):
     send("a@example.test", number=2)
     texts = json.loads(queued(project))
-    tasks.deliver(json.dumps([texts[0], texts[1][:-3] + "xyz"]))
+    run_task(json.dumps([texts[0], texts[1][:-3] + "xyz"]))
     assert len(sink.mails) == 1
 
 
@@ -127,11 +129,11 @@ def test_a_mail_of_an_unknown_mailer_waits_for_a_worker_that_knows_it(
     tell_stranger.cache_clear()
     with override_settings(MAILERS={}):
         for _ in range(2):
-            process(batch, queue=project)
+            process(Opaque(batch), queue=project)
             assert json.loads(queued(project)) == json.loads(batch)
     assert caplog.text.count("Mail of mailer 'default' waits") == 1
     assert unclaimed() == []
-    tasks.deliver(batch)
+    run_task(batch)
     assert len(sink.mails) == 1
 
 
@@ -145,7 +147,7 @@ def test_a_batch_goes_back_when_what_follows_cannot_be_published(project, sink, 
     monkeypatch.setattr(follow_up, "PATIENCE", 0)
     monkeypatch.setattr(Lane, "publish", away)
     with pytest.raises(Reject) as raised:
-        tasks.deliver(batch)
+        run_task(batch)
     assert raised.value.requeue
     # And so does one whose worker dies.
     assert tasks.deliver.acks_late
@@ -157,7 +159,7 @@ def test_an_expired_mail_is_not_sent(project, sink):
     keys = keys_from_settings()
     [text] = json.loads(queued(project))
     late = dataclasses.replace(unpack(text, keys), expires_at=time.time() - 1)
-    tasks.deliver(json.dumps([pack(late, keys)]))
+    run_task(json.dumps([pack(late, keys)]))
 
     assert [letter.reason for letter in dead(project)] == ["expired"]
     assert sink.mails == []
@@ -166,16 +168,16 @@ def test_an_expired_mail_is_not_sent(project, sink):
 def test_the_connection_is_kept_between_tasks(project, sink):
     for _ in range(3):
         send("a@example.test")
-        tasks.deliver(queued(project))
+        run_task(queued(project))
     assert {mail.connection for mail in sink.mails} == {1}
 
 
 def test_nothing_of_a_mail_shows_in_the_headers_of_its_task(project):
-    send("secret-address@example.test", subject="Your token is 4711")
+    send("secret-address@example.test", subject="Your token is order-4711-x")
     message = next_task(project)
     seen = repr((message.headers, message.properties, message.delivery_info))
     assert "secret-address" not in seen
-    assert "4711" not in seen
+    assert "order-4711-x" not in seen
 
 
 def test_the_backend_is_the_one_in_test(project):
@@ -205,7 +207,7 @@ def test_a_spoilt_envelope_is_parked_with_its_bytes(
     send("secret-address@example.test")
     [text] = json.loads(queued(project))
     spoilt = spoil(text)
-    tasks.deliver(json.dumps([spoilt]))
+    run_task(json.dumps([spoilt]))
 
     [letter] = unclaimed()
     assert letter.reason == f"undecodable: {reason}"

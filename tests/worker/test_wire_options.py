@@ -7,12 +7,12 @@ from django.core.files.storage import storages
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
-from mailqueue import tasks
 from mailqueue.broker.dead import peek
 from mailqueue.broker.publish import publisher
 from mailqueue.errors import EncodeError
 from mailqueue.mail import mailers
 from mailqueue.mail.exceptions import InvalidMailer
+from tests.project_app import run_task
 from tests.worker.project import next_task, project_settings, queued
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -49,7 +49,7 @@ def test_large_contents_are_stored_once_and_fetched_by_the_worker(mailer, sink, 
         assert max(map(len, batches)) < 30_000
         assert sum(1 for path in tmp_path.rglob("*") if path.is_file()) == 1
         for batch in batches:
-            tasks.deliver(batch)
+            run_task(batch)
     assert len(sink.mails) == 25
     [part] = list(sink.mails[0].message.iter_attachments())
     assert part.get_content() == b"x" * 300_000
@@ -66,7 +66,7 @@ def test_a_content_that_is_gone_makes_a_dead_letter_not_half_a_mail(mailer, sink
         for path in tmp_path.rglob("*"):
             if path.is_file():
                 storages["mail"].delete(str(path.relative_to(tmp_path)))
-        tasks.deliver(task)
+        run_task(task)
         [letter] = peek(publisher(), queue=queue)
     assert letter.reason == "undecodable: AttachmentMissing"
     assert sink.mails == []
@@ -100,7 +100,7 @@ def test_what_is_encrypted_shows_nothing_and_arrives_also_after_a_new_key(mailer
         task = queued(queue)
         assert json.loads(task)[0].startswith("1.aesgcm.")
     with mailer(encryption_keys=[NEWER, KEY]):
-        tasks.deliver(task)
+        run_task(task)
     assert [mail.message["Subject"] for mail in sink.mails] == ["4711"]
 
 
@@ -109,7 +109,7 @@ def test_without_its_key_an_encrypted_mail_is_kept_as_a_dead_letter(mailer, sink
         mailers.default.send_messages([EmailMessage("4711", "body", "a@x.test", ["b@x.test"])])
         task = queued(queue)
     with mailer(encryption_keys=[NEWER]):
-        tasks.deliver(task)
+        run_task(task)
         assert json.loads(task)[0] in [
             letter.content for letter in peek(publisher(), queue="mailqueue")
         ]
@@ -137,5 +137,6 @@ def test_named_attributes_travel(mailer, queue, sink):
         from mailqueue.wire.signature import worker_keys
 
         for text in json.loads(queued(queue)):
-            seen.append(rebuild(unpack(text, worker_keys()), refuse).tenant)
+            rebuilt = rebuild(unpack(text, worker_keys()), refuse, ["tenant"])
+            seen.append(rebuilt.tenant)
     assert seen == ["north"]
