@@ -1,84 +1,148 @@
-"""A fast SMTP server that takes all and keeps nothing, some round trip away; run as a script.
+"""A fast SMTP server that takes all, keeps nothing and counts; run as a script.
 
     python smtp_sink.py MILLISECONDS [EXTENSION...]
 
 It prints its port. What it reads counts as come only after the round trip, so that a client
-waits as long as if the way took half of it in each direction.
+waits as long as if the way took half of it in each direction; the greeting comes after two, since
+TCP needs one for itself. Who says `COUNT` hears how many mails were taken; who says `WHEN 7` hears
+when the seventh was: seconds of the clock `time.monotonic`, which the processes of a machine share.
 """
 
-import asyncio
+import heapq
+import itertools
+import selectors
+import socket
 import sys
-from collections import deque
+import time
+from array import array
+from typing import Any
+
+ACCEPTED = b"250 2.0.0 Ok: queued as 4F1C2\r\n"
 
 
-class Sink(asyncio.Protocol):
-    """One connection."""
+class Sink:
+    """The server and what it counts."""
 
-    delay = 0.0
-    greeting = b""
+    def __init__(self, delay: float, extensions: list[str]) -> None:
+        self.delay = delay
+        lines = ["250-sink", *(f"250-{name}" for name in extensions), "250 HELP", ""]
+        self.features = "\r\n".join(lines).encode()
+        self.times = array("d")  # when each mail was taken
+        self.late: list[tuple[float, int, Dialogue, bytes | None]] = []
+        self.order = itertools.count()
+        self.selector = selectors.DefaultSelector()
+        self.server = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.selector.register(self.server, selectors.EVENT_READ)
+        self.port = self.server.getsockname()[1]
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.loop = asyncio.get_running_loop()
-        self.late: deque[bytes] = deque()
-        self.input = b""
-        self.in_data = False
-        transport.write(b"220 sink\r\n")
+    def serve(self) -> None:
+        while True:
+            wait = max(0.0, self.late[0][0] - time.monotonic()) if self.late else None
+            for key, _ in self.selector.select(wait):
+                if key.data is None:
+                    self.connect()
+                else:
+                    self.read(key.data)
+            while self.late and self.late[0][0] <= time.monotonic():
+                _, _, dialogue, data = heapq.heappop(self.late)
+                dialogue.heard(data)
 
-    def data_received(self, data: bytes) -> None:
-        if not self.delay:
-            self.handle(data)
-            return
-        self.late.append(data)
-        self.loop.call_later(self.delay, lambda: self.handle(self.late.popleft()))
+    def connect(self) -> None:
+        client, _ = self.server.accept()
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        dialogue = Dialogue(self, client)
+        self.selector.register(client, selectors.EVENT_READ, dialogue)
+        self.after(2 * self.delay, dialogue, None)
 
-    def handle(self, data: bytes) -> None:
-        self.input += data
-        answers: list[bytes] = []
-        while self.step(answers):
-            pass
-        if answers and not self.transport.is_closing():
-            self.transport.write(b"".join(answers))
+    def read(self, dialogue: "Dialogue") -> None:
+        try:
+            data = dialogue.client.recv(2**18)
+        except OSError:
+            data = b""
+        if data:
+            self.after(self.delay, dialogue, data)
+        else:
+            self.selector.unregister(dialogue.client)
+            dialogue.client.close()
 
-    def step(self, answers: list[bytes]) -> bool:
-        if self.in_data:
-            _, dot, rest = self.input.partition(b"\r\n.\r\n")
-            if dot:
-                self.in_data, self.input = False, rest
-                answers.append(b"250 2.0.0 Ok: queued as 4F1C2\r\n")
-            return bool(dot)
-        end = self.input.find(b"\r\n")
-        if end < 0:
-            return False
-        line, start = self.input[:end], end + 2
+    def after(self, seconds: float, dialogue: "Dialogue", data: bytes | None) -> None:
+        if seconds:
+            due = time.monotonic() + seconds
+            heapq.heappush(self.late, (due, next(self.order), dialogue, data))
+        else:
+            dialogue.heard(data)
+
+    def accepted(self) -> bytes:
+        self.times.append(time.monotonic())
+        return ACCEPTED
+
+
+class Dialogue:
+    """One connection: `chunk` bytes of a BDAT are still to come, or `in_data`, or commands."""
+
+    def __init__(self, sink: Sink, client: socket.socket) -> None:
+        self.sink, self.client = sink, client
+        self.rest, self.chunk, self.last, self.in_data = b"", 0, False, False
+
+    def heard(self, data: bytes | None) -> None:
+        answer = b"220 sink\r\n" if data is None else b"".join(self.answers(data))
+        if answer:
+            try:
+                self.client.sendall(answer)
+            except OSError:
+                return  # it has gone; its end is read next
+
+    def answers(self, data: bytes) -> list[bytes]:
+        given: list[bytes] = []
+        data, at = self.rest + data, 0
+        while True:
+            if self.chunk:
+                taken = min(self.chunk, len(data) - at)
+                self.chunk -= taken
+                at += taken
+                if self.chunk:
+                    break
+                given.append(self.chunk_ended())
+            end = data.find(b"\r\n.\r\n" if self.in_data else b"\r\n", at)
+            if end < 0:
+                at = max(at, len(data) - 4) if self.in_data else at
+                break
+            if self.in_data:
+                self.in_data, at = False, end + 5
+                given.append(self.sink.accepted())
+                continue
+            given.append(self.command(data[at:end]))
+            # The line end of DATA may be the first half of an empty message's end.
+            at = end if self.in_data else end + 2
+        self.rest = data[at:]
+        return given
+
+    def chunk_ended(self) -> bytes:
+        return self.sink.accepted() if self.last else b"250 2.0.0 Ok\r\n"
+
+    def command(self, line: bytes) -> bytes:
         verb = line[:4].upper()
         if verb == b"BDAT":
-            start += int(line.split()[1])
-            if len(self.input) < start:
-                return False
-            answers.append(b"250 2.0.0 Ok: queued as 4F1C2\r\n")
-        elif verb == b"DATA":
+            words = line.split()
+            self.chunk, self.last = int(words[1]), len(words) > 2
+            return b"" if self.chunk else self.chunk_ended()
+        if verb == b"DATA":
             self.in_data = True
-            answers.append(b"354 End data with <CR><LF>.<CR><LF>\r\n")
-        elif verb in (b"EHLO", b"HELO"):
-            answers.append(self.greeting)
-        elif verb == b"QUIT":
-            self.transport.close()
-        else:
-            answers.append(b"250 2.1.0 Ok\r\n")
-        self.input = self.input[start:]
-        return True
+            return b"354 End data with <CR><LF>.<CR><LF>\r\n"
+        if verb in (b"EHLO", b"HELO"):
+            return self.sink.features
+        if verb == b"COUN":
+            return f"250 {len(self.sink.times)}\r\n".encode()
+        if verb == b"WHEN":
+            return f"250 {self.sink.times[int(line.split()[1]) - 1]!r}\r\n".encode()
+        return b"221 2.0.0 Bye\r\n" if verb == b"QUIT" else b"250 2.1.0 Ok\r\n"
 
 
-async def main(milliseconds: float, *extensions: str) -> None:
-    Sink.delay = milliseconds / 1000
-    lines = ["250-sink", *(f"250-{name}" for name in extensions), "250 HELP", ""]
-    Sink.greeting = "\r\n".join(lines).encode()
-    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+def main(milliseconds: str, *extensions: Any) -> None:
+    sink = Sink(float(milliseconds) / 1000, list(extensions))
+    print(sink.port, flush=True)
+    sink.serve()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1]), *sys.argv[2:]))
+    main(*sys.argv[1:])
