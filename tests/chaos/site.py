@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from mailqueue.ledger.models import UNFINISHED, Entry, State
 from mailqueue.mail import mailers
 from tests.chaos.mails import message
 from tests.ledger.projects import mailers_for
-from tests.procnodes import Process
+from tests.procnodes import Process, worker_command
 from tests.project_app import project_app
 from tests.waiting import until
 
@@ -147,8 +146,7 @@ class Site:
     ) -> Process:
         """Start a worker; return it when it is ready."""
         name = f"worker{len(self.workers)}"
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", "-l", "INFO", "-Q", queues]
-        command += ["-c", str(processes), "--hostname", f"{name}@%h"]
+        command = worker_command(app, "-l", "INFO", "-Q", queues, "-c", str(processes), node=name)
         process = Process(name, command, cwd=self.folder, env=self.environment())
         self.workers.append(process)
         until(lambda: b" ready." in process.logs())

@@ -12,7 +12,7 @@ from mailqueue.scheduling import queue_options
 from tests.chaos.conftest import only
 from tests.chaos.mails import message, names
 from tests.chaos.site import Site
-from tests.proxy import Proxy, proxy
+from tests.proxy import BlackHole, CutOn, Proxy, Refuse, proxy
 
 AWAY = 25.0
 EVERYBODY = names(40)
@@ -30,10 +30,10 @@ def way(site: Site):
 
 def stay_away(way: Proxy) -> None:
     """Wait until it fell; then let it be away for its time, which is what is tested."""
-    assert way.fell.wait(60)
-    way.fell.clear()
+    assert way.acted.wait(60)
+    way.acted.clear()
     time.sleep(AWAY)
-    way.mode = "pass"
+    way.heal()
 
 
 @only("ledger-redis", "ledger-rabbitmq")
@@ -44,7 +44,8 @@ def test_a_database_that_is_away_delays_mail_and_doubles_none(
 
     def fall_after_the_fifth(mail: Mail) -> None:
         if len(sink.mails) == 4:
-            way.fall()
+            way.become(Refuse())
+            way.acted.set()
 
     sink.keep = fall_after_the_fifth
     site.lane(sink)
@@ -53,7 +54,7 @@ def test_a_database_that_is_away_delays_mail_and_doubles_none(
         site.send(EVERYBODY)
         stay_away(way)
         assert len(sink.mails) <= 10  # the window that was in hand, and no other
-        way.fatal = CLAIM
+        way.become(CutOn(CLAIM, forward=True, then=Refuse()))
         stay_away(way)
         site.wait_for(EVERYBODY)
         site.wait_for(site.send(names(5, "more")))
@@ -82,13 +83,13 @@ def test_an_idle_worker_ends_while_the_database_is_silent(
     with site.running():
         worker = site.worker(app=app)
         site.wait_for(site.send(names(1)))
-        way.fate, way.fatal = "stall", TABLE  # its timer asks, and has no answer
-        assert way.fell.wait(30)
+        way.become(CutOn(TABLE, forward=True, then=BlackHole()))  # its timer asks: no answer
+        assert way.acted.wait(30)
         start = time.monotonic()
         worker.kill("SIGTERM")
         worker.popen.wait(20)
         seconds = time.monotonic() - start
         print(f"\n    ended after {seconds:.1f} s")
-        way.mode = "pass"
+        way.heal()
         counts = site.end()
     assert counts.delivered == 1

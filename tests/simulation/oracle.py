@@ -1,0 +1,172 @@
+"""What must be so at the end: each mail arrived, or is a dead letter, and once but for a reason.
+
+What it allows is named on the page of guarantees: a second copy by `Excuses`, and here
+
+- a mail that a target never tells of, since Django's backends count mails and not recipients;
+- a mail that goes late, as its worker was stopped after it had asked whether that may go, or its
+  clock was set then;
+- an end that is wrong by as much as the clocks are.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator
+
+from mailqueue.broker.dead import read
+from mailqueue.outcome.outcome import Kind, Stage
+from mailqueue.wire.envelope import unpack
+from mailqueue.wire.signature import worker_keys
+from tests.simulation.plan import Mail
+from tests.simulation.rows import BROKERS, TABLE, opened, recipients_of, seconds_of
+from tests.simulation.windows import Window
+from tests.simulation.world import World
+
+OPENING = {Stage.CONNECT, Stage.TLS, Stage.AUTH}
+MAILERS = {Kind.CONFIGURATION, Kind.RATE_LIMITED}
+DELIVERIES = 10  # of RabbitMQ, until it buries a message
+
+
+@dataclasses.dataclass(frozen=True)
+class Letter:
+    """A dead letter, for one recipient."""
+
+    mail: int
+    recipient: int
+    kind: str
+    stage: str
+    reason: str
+    died_at: float
+
+
+def heal(world: World) -> None:
+    """Let all be well again, and time go on until nobody has anything to do."""
+    world.tell("all is well again")
+    world.mishaps.end()
+    world.server.trouble, world.server.pace, world.server.healed = "", 0.01, True
+    for _ in range(300):
+        if not world.orders and world.rows.is_paused():
+            world.orders.append("resume")
+        moment = min(map(world.ready_at, world.processes))
+        if moment == float("inf"):
+            return
+        if not any(process.busy for process in world.processes.values()):
+            world.clock.reach(moment)
+        world.go(max(moment - world.clock.now, 0.0) + 0.5)
+        if world.defects:
+            return
+    world.defects.append("there is always something left to do")
+
+
+def faults(world: World) -> Iterator[str]:
+    """Yield what is not as it must be."""
+    yield from world.defects
+    yield from (f"a stranger was sent mail: {each}" for each in world.server.strangers)
+    got = Counter((copy.mail, each) for copy in world.server.copies for each in copy.recipients)
+    letters = list(dead_letters(world))
+    dead = Counter((each.mail, each.recipient) for each in letters)
+    for mail in world.mails.values():
+        for number in range(len(mail.fate.recipients)):
+            who = mail.number, number
+            name = f"mail {mail.number} for recipient {number}"
+            known = mail.told != "accepted" or is_untold(mail, world)
+            if not (known or got[who] or dead[who]):
+                yield f"{name} is lost"
+            windows = world.excuses.windows[who]
+            if got[who] + dead[who] > 1 + len(windows):
+                why = list(map(str, windows)) or "nothing"
+                yield f"{name} arrived {got[who]} times and died {dead[who]} times, {why} allows it"
+            if world.plan.ledger and got[who] > 2 + windows.count(Window.STOPPED):
+                yield f"{name} arrived {got[who]} times"
+    if world.plan.ledger:
+        yield from (f"a row is left: {each}" for each in unfinished(world))
+    yield from untimely(world)
+    for letter in letters:
+        yield from wrong(letter, world)
+
+
+def is_untold(mail: Mail, world: World) -> bool:
+    """Tell whether a target that only counts mails has sent this one to some, and not to all."""
+    sent = any(copy.mail == mail.number for copy in world.server.copies)
+    return sent and not world.plan.reports and len(mail.fate.recipients) > 1
+
+
+def unfinished(world: World) -> list[str]:
+    query = f"SELECT id, state FROM {TABLE} WHERE due_at IS NOT NULL"
+    return [f"{name} is {state}" for name, state in world.rows.ask(query)]
+
+
+def untimely(world: World) -> Iterator[str]:
+    """Yield mails that went too early, or when their time was over by the worker's clock."""
+    # Who only counts mails asks for none of them again once it begins to connect.
+    slow = 0.1 if world.plan.reports else 120.0
+    for copy in world.server.copies:
+        mail = world.mails[copy.mail]
+        late = copy.begun_at - (mail.expires_at or float("inf"))
+        if late > slow and not copy.stopped:
+            yield f"mail {mail.number} went out {late:.0f} s after it had expired"
+        clock = copy.true_at if world.plan.ledger else copy.at
+        early = (mail.send_at or 0.0) - clock
+        wrong = world.worst_web_skew if world.plan.ledger else 0.0
+        if early > 0.01 + wrong and not copy.stopped:
+            yield f"mail {mail.number} went out {early:.0f} s before its time"
+        # What was in hand when the pause began may go for as long as its lease holds.
+        for since, until in world.pauses if world.plan.ledger else ():
+            if since + world.plan.lease < copy.begun < until and not copy.stopped:
+                yield f"mail {mail.number} went out while its mailer was paused"
+
+
+def dead_letters(world: World) -> Iterator[Letter]:
+    query = f"SELECT payload, kind, stage, reason, finished_at FROM {TABLE} WHERE state = 'dead'"
+    for payload, kind, stage, reason, died_at in world.rows.ask(query):
+        mail, recipients = recipients_of(unpack(payload, worker_keys()))
+        for each in recipients:
+            yield Letter(mail, each, kind, stage, reason, seconds_of(died_at))
+    for died_at, body in world.broker.dead:
+        letter = read(body)
+        for envelope in opened(body):
+            mail, recipients = recipients_of(envelope)
+            kind = letter.kind or ("broker" if letter.reason == BROKERS else "")
+            for each in recipients:
+                yield Letter(mail, each, kind, letter.stage, letter.reason, died_at)
+
+
+def wrong(letter: Letter, world: World) -> Iterator[str]:
+    """Yield what is wrong with a dead letter: it says why, and the fault is its own."""
+    name = f"the dead letter of mail {letter.mail} for recipient {letter.recipient}"
+    if not (letter.kind and letter.reason):
+        yield f"{name} does not say why: {letter.kind!r} {letter.reason!r}"
+    if letter.reason.startswith(("too old", "expired")):
+        yield from too_soon(name, letter, world)
+    elif letter.kind in MAILERS or letter.stage in OPENING:
+        yield f"{name} is dead for a fault of the mailer: {letter.reason}"
+    elif letter.kind == Kind.PERMANENT:
+        if (letter.mail, letter.recipient) not in world.server.said_no:
+            yield f"{name} says {letter.reason!r}, and the server never did"
+    elif letter.kind == Kind.AMBIGUOUS:
+        needed = 1 if world.plan.ambiguous == "hold" else 2
+        if len(world.excuses.doubts[letter.mail]) < needed:
+            yield f"{name} may have arrived, it says, and everybody knows: {letter.reason!r}"
+    elif letter.kind == "broker":
+        if world.excuses.returned[letter.mail] <= DELIVERIES:
+            yield f"{name} was buried by the broker without need"
+    else:
+        yield f"{name} died of what passes: {letter.reason}"
+
+
+def too_soon(name: str, letter: Letter, world: World) -> Iterator[str]:
+    """Yield whether a mail died before its time was over."""
+    mail, plan = world.mails[letter.mail], world.plan
+    if letter.reason.startswith("expired"):
+        over_at = mail.expires_at or float("inf")
+    else:
+        queued_at = max(mail.send_at or 0.0, mail.accepted_at or 0.0)
+        over_at = queued_at + plan.max_age + held(queued_at, letter.died_at, world)
+    # By the clocks of whoever queued it and of whoever let it die.
+    if letter.died_at < over_at - plan.longest_wait - 2 * world.worst_skew:
+        yield f"{name} says {letter.reason!r}, and it was not"
+
+
+def held(begin: float, end: float, world: World) -> float:
+    """Return for how long the mailer was paused in between, which makes no mail of it older."""
+    pauses = world.pauses if world.plan.ledger else []
+    return sum(max(0.0, min(end, until) - max(begin, since)) for since, until in pauses)

@@ -1,0 +1,71 @@
+"""What stands in the place of time, chance, broker and database while a run lasts."""
+
+import functools
+import random
+import secrets
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from mailqueue import lanes, log
+from mailqueue.broker import bell, publish
+from mailqueue.delivery import deliver, paused, process, work
+from mailqueue.ledger import database  # noqa: F401 (it is imported when it is needed)
+from tests.simulation.clock import Times
+from tests.simulation.processes import Process
+from tests.simulation.sqlite import base as sqlite
+
+REAL = {"mailqueue.watch", "mailqueue.bounded"}  # they watch over threads of this very process
+
+
+def skew() -> float:
+    here = Process.current()
+    return 0.0 if here is None else here.skew
+
+
+def sleep(seconds: float) -> None:
+    here = Process.current()
+    assert here is not None
+    here.wait(seconds)
+
+
+@contextmanager
+def patched(world: Any) -> Iterator[None]:
+    """Let the modules of the package live in a world."""
+    times: Any = Times(world.clock, skew, sleep)
+    changes: list[tuple[Any, str, Any]] = [
+        (module, "time", times)
+        for name, module in list(sys.modules.items())
+        if name.startswith("mailqueue.") and name not in REAL and vars(module).get("time") is time
+    ]
+    tried = functools.partial(deliver.deliver, clock=times.time, random=lambda: 0.5)
+    changes += [(work, "deliver", tried), (process, "deliver", tried)]
+    changes += [(each, "carrier_app", lambda: world.app) for each in (publish, bell)]
+    changes += [(each, "publisher_of", lambda app: world.publisher) for each in (publish, bell)]
+    changes += [(lanes, "ring_soon", bell.ring)]  # a thread of its own would belong to no process
+    changes += [(sqlite, "now", lambda: world.clock.now), (sqlite, "asked", world.mishaps.database)]
+    changes += [(log, "FEW", 10**9)]
+    # Of mails that are due at the same time, it is their ids that say which is first.
+    chance = random.Random(0)
+    changes += [(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4))]
+    changes += [(secrets, "token_hex", lambda size: chance.randbytes(size).hex())]
+    own = [
+        (deliver, "breakers"),
+        (work, "breakers"),
+        (work, "last_served"),
+        (paused, "_answers"),
+        (bell, "_bell"),
+    ]
+    changes += [(module, name, getattr(module, name)) for module, name in own]
+    patches = [mock.patch.object(*change) for change in changes]
+    for patch in patches:
+        patch.start()
+    try:
+        yield
+    finally:
+        for patch in reversed(patches):
+            patch.stop()

@@ -1,0 +1,155 @@
+"""Processes that run in lockstep: one at a time, step by step, for as long as they are let.
+
+A process is a thread with what is a process's own: what it knows of pauses, its bell, its clock.
+It goes from step to step; at each it may be stopped for a while, ended or killed.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mailqueue.broker import bell
+from mailqueue.delivery import deliver, paused, work
+from mailqueue.delivery.breaker import Breaker
+from tests.simulation.clock import Clock
+
+STEP = 0.002  # seconds that a step takes
+LATE = 1.0  # seconds after which a process that is not let was stopped
+
+
+class Killed(BaseException):
+    """The process is gone: nothing that it does from now on happens."""
+
+
+class Ended(SystemExit):
+    """The process is told to go, and may clear up."""
+
+
+class Process:
+    """One incarnation of a process. `job` does one piece of work, and tells whether there was any.
+
+    ``ready_at`` is when its present step is done; ``stopped`` counts the seconds in the present
+    piece of work for which it could have gone on and was not let.
+    """
+
+    here = threading.local()
+
+    def __init__(
+        self, name: str, clock: Clock, skew: float, job: Callable[["Process"], bool]
+    ) -> None:
+        self.name, self.clock, self.skew, self.job = name, clock, skew, job
+        self.ready_at = clock.now
+        self.stopped = 0.0
+        self.busy = self.dead = self.gone = False
+        self.was_set = False  # its clock was, in the present piece of work
+        self.held_still = 0  # blocks in which it is not interrupted
+        self.defect: BaseException | None = None
+        self.own: dict[str, Any] = {
+            "breakers": defaultdict(Breaker),
+            "last_served": {},
+            "answers": {},
+            "bell": bell.Bell(),
+        }
+        self.on_step: Callable[[Process, str], str] = lambda process, step: ""
+        self.at_end: Callable[[Process], None] = lambda process: None
+        self._steps = 0
+        self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._run, name=f"simulated-{name}", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def current(cls) -> "Process | None":
+        return getattr(cls.here, "process", None)
+
+    # What the world does.
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it could have gone on for a while, and was not let."""
+        return self.busy and self.clock.now - self.ready_at > LATE
+
+    def let(self, steps: int) -> None:
+        """Let it go on for so many steps, or until it has to wait or has nothing to do."""
+        if self.is_late:
+            self.stopped += self.clock.now - self.ready_at
+        self.clock.reach(self.ready_at)
+        deliver.breakers = work.breakers = self.own["breakers"]
+        work.last_served = self.own["last_served"]
+        paused._answers = self.own["answers"]
+        bell._bell = self.own["bell"]
+        self._steps = steps
+        self._go.release()
+        self._back.acquire()
+        self.own["bell"] = bell._bell
+
+    def bury(self) -> None:
+        """See that its thread ends."""
+        if not self.gone:
+            self.dead = True
+            self.let(10**6)
+        self._thread.join()
+
+    # What happens in it.
+
+    def step(self, name: str) -> str:
+        """Be at a step; raise what becomes of the process there, or return what of the step."""
+        if self.dead:
+            raise Killed(self.name)
+        self.clock.now += STEP
+        self.ready_at = self.clock.now
+        self._steps -= 1
+        if self._steps <= 0 and not self.held_still:
+            self._pause()
+        return self.on_step(self, name)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for something that takes so long; others may go on meanwhile."""
+        if self.dead:
+            raise Killed(self.name)
+        self.ready_at = self.clock.now + max(0.0, seconds)
+        if self.held_still:
+            self.clock.reach(self.ready_at)
+        else:
+            self._pause()
+
+    def die(self) -> None:
+        """Be killed, here and now."""
+        self.dead = True
+        raise Killed(self.name)
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Do what is inside without others in between."""
+        self.held_still += 1
+        try:
+            yield
+        finally:
+            self.held_still -= 1
+
+    def _pause(self) -> None:
+        self._back.release()
+        self._go.acquire()
+        if self.dead:
+            raise Killed(self.name)
+
+    def _run(self) -> None:
+        self.here.process = self
+        self._go.acquire()
+        try:
+            while not self.dead:
+                self.busy, self.stopped, self.was_set = True, 0.0, False
+                found = self.job(self)
+                self.busy = False
+                if not found or self._steps <= 0:
+                    self._pause()
+        except (Killed, Ended):
+            pass
+        except BaseException as error:  # noqa: BLE001 (the world tells it)
+            self.defect = error
+        finally:
+            self.dead = True
+            self.at_end(self)
+            self.gone = True
+            self._back.release()

@@ -1,0 +1,45 @@
+"""The real code through schedules and faults, and what must be so after each of them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase
+
+from tests.simulation.machine import Simulation
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.plan import Fate, Plan
+from tests.simulation.running import run
+from tests.simulation.windows import Window
+
+GUARANTEES = Path("docs/explanation/guarantees.md").read_text()
+
+
+def test_each_mail_arrives_or_dies_and_a_second_copy_has_a_reason(simulated):
+    run(derandomize=True)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_fault_that_is_put_back_is_found_by_the_same_runs(simulated, name):
+    with MUTANTS[name](), pytest.raises(AssertionError, match="The story:") as found:
+        run(derandomize=True, phases=(Phase.generate,))
+    print(f"{name}: found in run {len(Simulation.stories)}\n{found.value}")
+
+
+@pytest.mark.parametrize("window", Window)
+def test_what_allows_a_second_copy_is_named_in_the_docs(window):
+    assert window in re.sub(r"\s+", " ", GUARANTEES)
+
+
+def test_who_lost_the_database_hears_that_a_mailer_is_resumed(simulated):
+    """It kept the broken connection, and so took the mailer for paused for ever."""
+    run = Simulation()
+    run.begin(plan=Plan(ledger=False))
+    run.order("pause")
+    run.go_together(1.0)
+    run.send([Fate()], None, (None,))
+    run.go_together(10.0)
+    run.loses("before SELECT", 1)
+    run.go_together(100.0)
+    assert any("Nobody can be asked" in line for line in run.world.story)
+    run.teardown()

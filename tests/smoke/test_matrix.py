@@ -1,0 +1,105 @@
+"""A part of the fault matrix, which `make chaos` tries whole: one telling cell of each column."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.canaries import SUBJECT
+from tests.chaos.matrix import oracle, rows
+from tests.chaos.matrix.columns import COLUMNS, Servers
+from tests.chaos.matrix.mails import addresses, fingerprint
+from tests.chaos.matrix.oracle import Evidence
+from tests.chaos.matrix.relay import Copy
+from tests.chaos.matrix.runs import Runs, Which
+from tests.chaos.matrix.systems import mailqueue
+from tests.letters import Letter
+
+FAULTS = {
+    "bare-redis": (rows.WORKER_RELAY, "cut before the final answer"),
+    "bare-rabbitmq": (rows.WORKER_BROKER, "cut at the hand-over"),
+    "ledger-redis": (rows.PROCESSES, "workers are killed"),
+    "ledger-rabbitmq": (rows.WORKER_DATABASE, "cut behind a commit"),
+}
+CELLS = [
+    Which(row, column, mailqueue(COLUMNS[column][0]))
+    for column, fault in FAULTS.items()
+    for row in rows.ROWS
+    if (row.link, row.fault) == fault
+]
+
+
+NUMBER = 30  # with three recipients, one of them Bcc
+GOOD = Copy(
+    number=NUMBER,
+    message_id="<1@x>",
+    recipients=tuple(addresses(NUMBER)),
+    fingerprint=fingerprint(NUMBER),
+    names_bcc=False,
+)
+LETTER = Letter(
+    mail=NUMBER, recipient=2, kind="permanent", stage="rcpt", code=550, reason="no such user",
+    attempts=1, died_at=1.0,
+)  # fmt: skip
+
+
+def evidence(*copies: Copy, **other: Any) -> Evidence:
+    fields: dict[str, Any] = {"told": {NUMBER: "accepted"}, "letters": [], "refused": set()}
+    fields |= {"doubt": False, "left": 0, "slowest": 0.0, "others": [], "public": {}}
+    return Evidence(copies=copies, **fields | other)
+
+
+def test_the_oracle_is_content_with_what_is_right() -> None:
+    first_two = replace(GOOD, recipients=GOOD.recipients[:2])
+    refused = evidence(first_two, letters=[LETTER], refused={(NUMBER, 2)})
+    for each in (evidence(GOOD), refused):
+        assert not oracle.lost(each)
+        assert not oracle.second_copies(each)
+        assert [*oracle.faults(each)] == []
+
+
+def test_the_oracle_counts_for_each_recipient() -> None:
+    first = replace(GOOD, recipients=GOOD.recipients[:1])
+    assert oracle.lost(evidence(first)) == [(NUMBER, 1), (NUMBER, 2)]
+    assert oracle.second_copies(evidence(GOOD, first)) == {(NUMBER, 0): 1}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (evidence(GOOD, told={NUMBER: "rolled back"}), "rolled back"),
+        (evidence(GOOD, told={}), "stranger"),
+        (evidence(replace(GOOD, recipients=("r0.m7@example.test",))), "stranger"),
+        (evidence(replace(GOOD, fingerprint="x")), "changed"),
+        (evidence(replace(GOOD, names_bcc=True)), "Bcc"),
+        (evidence(GOOD, replace(GOOD, message_id="<2@x>")), "2 Message-IDs"),
+        (evidence(GOOD, left=1), "are left"),
+        (evidence(GOOD, slowest=60.0), "had to wait"),
+        (evidence(GOOD, public={"a log": f"x {SUBJECT} y"}), "a log shows"),
+        (evidence(GOOD, letters=[LETTER]), "never did"),
+        (evidence(GOOD, letters=[replace(LETTER, kind="ambiguous")]), "nothing hid"),
+        (evidence(GOOD, letters=[replace(LETTER, kind="transient")]), "of what passes"),
+        (evidence(GOOD, letters=[replace(LETTER, kind="")]), "does not say why"),
+        (evidence(GOOD, letters=[replace(LETTER, attempts=0)]), "does not say when"),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_the_oracle_sees_what_is_wrong(wrong: Evidence, said: str) -> None:
+    assert any(said in fault for fault in oracle.faults(wrong))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    with ExitStack() as stack:
+        runs = Runs(Servers(tmp_path_factory.mktemp("matrix"), stack), CELLS)
+        stack.callback(runs.close)
+        yield runs
+
+
+@pytest.mark.parametrize("which", CELLS, ids=str)
+def test_no_mail_is_lost_and_what_comes_twice_has_its_window(runs: Runs, which: Which) -> None:
+    result = runs.result(which)
+    assert (result.lost, result.faults) == (0, ())
+    assert not result.twice or result.window
