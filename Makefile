@@ -25,7 +25,7 @@ $(VENV)/.has-%: pyproject.toml $(MADE)
 	@$(BIN)/python -m pip install -q -e . --group $* $(if $(DJANGO),'Django==$(DJANGO).*')
 	@touch $@
 
-.PHONY: demo test lint format types docs matrix matrix-5.2 matrix-6.0 matrix-6.1 bench chaos clean help
+.PHONY: demo test lint format types docs matrix matrix-5.2 matrix-6.0 matrix-6.1 bench chaos mutation moving clean help
 
 demo: $(VENV)/.has-demo  ## queue and deliver 1,004 mails: broker, two workers, an SMTP server, all on this machine
 	@$(BIN)/python -m mailqueue.demo
@@ -61,14 +61,22 @@ matrix-5.2 matrix-6.0 matrix-6.1: matrix-%:
 	@python="$$(scripts/find-python $(order))"; \
 	$(MAKE) --no-print-directory test DJANGO=$* PYTHON="$$python"
 
-bench: $(VENV)/.has-test  ## benchmarks; they print figures and prove nothing
-	$(BIN)/python -m pytest -o addopts=--import-mode=importlib -q -s tests/benchmarks $(PYTEST)
+# The admin on a million mails is pytest's: make bench PYTEST=tests/benchmarks/test_admin.py
+bench: $(VENV)/.has-test  ## how fast it is, other packages beside it; BENCH="--quick", BENCH=lists: a part
+	$(BIN)/python -m $(if $(PYTEST),pytest -o addopts=--import-mode=importlib -q -s $(PYTEST),tests.benchmarks $(BENCH))
 
 chaos: $(VENV)/.has-test  ## long fault-injection runs
-	$(BIN)/python -m pytest -o addopts=--import-mode=importlib -q -s tests/chaos $(PYTEST)
+	$(BIN)/python -m pytest -o addopts=--import-mode=importlib -q -s $(if $(findstring tests/,$(PYTEST)),,tests/chaos) $(PYTEST)
+
+# It works on copies in mutants/, and goes on where it was stopped; what survived: mutmut results, mutmut show NAME.
+mutation: $(VENV)/.has-mutation  ## whether tests notice changed code; MUTANTS="mailqueue.outcome*": a part
+	nice -n 19 $(BIN)/mutmut run --max-children 1 $(if $(MUTANTS),"$(MUTANTS)")
+
+moving: $(VENV)/.has-test  ## the guides for moving, tried on the packages that they are about, from the index
+	$(BIN)/python -m pytest -o addopts=--import-mode=importlib -q $(if $(findstring tests/,$(PYTEST)),,tests/moving) $(PYTEST)
 
 clean:  ## remove what make made
-	rm -rf .venv .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants
 
 help:
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'

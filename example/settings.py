@@ -6,3 +6,7 @@ from worker.settings import *  # noqa: F403
 
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost").split()
 ROOT_URLCONF = "example.urls"
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+]

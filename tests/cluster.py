@@ -4,7 +4,6 @@ pytest-celery builds the cluster; its nodes are processes, so no Docker engine i
 """
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from tests.procnodes import (
     rabbitmq_process,
     redis_process,
     run,
+    worker_command,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -97,13 +97,12 @@ def celery_worker_cluster(
     worker_env: dict[str, str], celery_setup_app: Celery, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[CeleryWorkerCluster]:
     """Start two workers of one process each, as a deployment starts them."""
-    command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "--concurrency", "1"]
     processes = []
     try:
         for name in ("one", "two"):
-            arguments = ["--loglevel", "INFO", "--hostname", f"{name}@%h"]
+            command = worker_command("worker", "-c", "1", "-l", "INFO", node=name)
             folder = tmp_path_factory.mktemp(name)
-            processes.append(Process(name, [*command, *arguments], cwd=folder, env=worker_env))
+            processes.append(Process(name, command, cwd=folder, env=worker_env))
         containers = [CeleryWorkerContainer(process) for process in processes]
         assert all(container.ready() for container in containers)
         yield CeleryWorkerCluster(

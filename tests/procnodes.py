@@ -24,6 +24,15 @@ from tests.parts import missing
 Node = TypeVar("Node", bound=CeleryTestContainer)
 
 
+def worker_command(app: str, *arguments: str, node: str = "worker") -> list[str]:
+    """Return the command of a worker whose node name no other run on this machine has.
+
+    RabbitMQ refuses the control queue of a second node of the same name, and its worker ends.
+    """
+    name = f"{node}-{uuid.uuid4().hex[:8]}@%h"
+    return [sys.executable, "-m", "celery", "-A", app, "worker", "-n", name, *arguments]
+
+
 class Process:
     """What pytest-celery uses of docker.models.containers.Container."""
 

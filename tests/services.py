@@ -79,8 +79,9 @@ def queue_on(url: str) -> Iterator[str]:
         remove_queues(url, name, f"{name}.dead")
 
 
-def remove_delayed(url: str, name: str) -> None:
-    """Take what waits in RabbitMQ for the queue `name` out of the delay queues."""
+def remove_delayed(url: str, name: str) -> int:
+    """Take what waits in RabbitMQ for a queue out of the delay queues; return how many that was."""
+    removed = 0
     with Connection(url) as connection:
         for level in range(MAX_NUMBER_OF_BITS_TO_USE):
             delayed = level_name(level)
@@ -94,4 +95,6 @@ def remove_delayed(url: str, name: str) -> None:
                     break
                 if message.delivery_info["routing_key"].endswith(f".{name}"):
                     channel.basic_ack(message.delivery_info["delivery_tag"])
+                    removed += 1
             channel.close()  # what is for others goes back
+    return removed

@@ -1,0 +1,5 @@
+"""The web process, for a WSGI server: ``gunicorn example.wsgi``."""
+
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()
