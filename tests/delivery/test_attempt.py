@@ -180,13 +180,13 @@ def test_one_that_hangs_delays_none_but_its_share(target: type[Target]) -> None:
         if subject == "0":
             hangs.set()
             assert goes_on.wait(30)
+        assert hangs.wait(30)
         return SENT
 
     target.handle = hang
     known()
     answers = attempt(lane(), messages(9))
     others = [next(answers)[0] for _ in range(6)]
-    assert hangs.wait(30)
     assert 0 not in others
     goes_on.set()
     assert sorted([*others, *(index for index, _ in answers)]) == list(range(9))
