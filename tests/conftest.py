@@ -5,15 +5,19 @@ from collections.abc import Iterator
 import pytest
 from celery.contrib.pytest import celery_worker as celery_worker  # pytest-celery's is a Docker node
 
+from mailqueue.broker import bell, ringer
 from mailqueue.delivery.deliver import breakers
 from mailqueue.demo.sink import Sink
 from tests import services
 
 
 @pytest.fixture(autouse=True)
-def no_mailer_pauses() -> None:
-    """Forget which mailers pause: a test is a process of its own."""
+def fresh_process() -> Iterator[None]:
+    """Forget which mailers pause and that a broker was away: a test is a process of its own."""
     breakers.clear()
+    bell.forget()
+    yield
+    ringer.flush()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 from celery import Celery, _state
 
 from mailqueue import tasks
+from mailqueue.broker import ringer
 from mailqueue.broker.app import app_at_startup, mail_app
 from mailqueue.broker.publish import publisher_of
 from mailqueue.delivery.connections import connections
@@ -20,6 +21,7 @@ def project_app(broker_url: str) -> Iterator[Celery]:
     app = Celery("project", broker=broker_url)
     app.set_current()
     yield app
+    ringer.flush()  # a ring through an app that is closed fails, and the next tests' would be kept
     publisher_of(app).close()
     publisher_of.cache_clear()
     app.close()

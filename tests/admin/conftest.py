@@ -6,7 +6,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
 
-from mailqueue.broker import bell
 from tests.admin.site import empty, site
 from tests.ledger.projects import mailers_for
 from tests.project_app import project_app
@@ -32,7 +31,6 @@ def admin(any_site, redis_url) -> Iterator[str]:
     with project_app(redis_url), queue_on(redis_url) as queue:
         mailers = mailers_for(1, queue=queue)
         with override_settings(MAILERS=mailers, ROOT_URLCONF="tests.admin.urls"):
-            bell.forget()
             empty()
             yield queue
 

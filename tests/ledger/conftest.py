@@ -8,8 +8,6 @@ from celery import Celery
 from django.db import connections
 from django.test import override_settings
 
-from mailqueue.broker import bell, ringer
-from mailqueue.delivery.deliver import breakers
 from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Attempt, Entry, Recipient
 from tests.ledger.databases import KINDS, To, database
@@ -17,17 +15,6 @@ from tests.ledger.mails import ledger_with
 from tests.ledger.projects import Project
 from tests.project_app import project_app
 from tests.services import queue_on
-
-
-@pytest.fixture(autouse=True)
-def fresh_process() -> Iterator[None]:
-    """Forget which mailers pause and that a broker was away: a test is a process of its own."""
-    breakers.clear()
-    bell.forget()
-    yield
-    ringer.flush()
-    breakers.clear()
-    bell.forget()
 
 
 @pytest.fixture(scope="session")
