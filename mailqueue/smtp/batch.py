@@ -1,6 +1,7 @@
 """Many messages over one connection, or as many as it takes: connect, render, send."""
 
 import smtplib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -19,7 +20,6 @@ from mailqueue.smtp.rendering import downgraded, render
 from mailqueue.smtp.reply import Closing, OutOfStep
 from mailqueue.smtp.transaction import Mail, Transaction
 
-WATCHED = 64  # transactions, of those behind, that may get their answers while others are made
 LOST = codes.outcome(Kind.TRANSIENT, Stage.DATA, "connection lost while sending")
 STALE = smtplib.SMTPException("The message is no longer to be sent.")
 
@@ -172,9 +172,14 @@ class Batch:
         self, client: Client, offered: Extensions, started: list[Any]
     ) -> Iterator[Transaction]:
         waiting = (each for each in self.deliveries if each.open)
+        behind: deque[Transaction] = deque()  # whose answers may come while others are made
+        late = False
         for delivery in islice(waiting, self.mailer.max_messages - client.count):
-            if any(transaction.slowed for *_, transaction in started[-WATCHED:]):
+            if any(transaction.slowed for transaction in behind):
                 return
+            late = late or any(transaction.stale for transaction in behind)
+            while behind and not behind[0].open:
+                behind.popleft()
             try:
                 addresses, made = self._prepare(delivery, offered)
             except Exception as error:  # noqa: BLE001 (an outcome)
@@ -182,9 +187,9 @@ class Batch:
                 continue
             if self.mailer.before_content is not None:
                 made.allow = partial(self.mailer.before_content, delivery.message)
-            behind = any(each.stale for *_, each in started[-WATCHED:])
             started.append((delivery, addresses, made))
-            if behind and not made.ready():
+            behind.append(made)
+            if late and not made.ready():
                 continue  # to begin it would take a slow server so long that claims run out
             yield made
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mailqueue.outcome.outcome import Stage
 from mailqueue.smtp.deadline import Deadline
-from mailqueue.smtp.incoming import Incoming
+from mailqueue.smtp.incoming import Incoming, set_timeout
 from mailqueue.smtp.reply import Closing, Garbled, OutOfStep, Reply
 from mailqueue.smtp.transaction import Command, Transaction
 
@@ -85,7 +85,7 @@ class Dialogue:
         self._unsent.clear()
         while data:
             # Not sendall(): after a failure it does not tell how much had gone out.
-            self._socket.settimeout(self._deadline.bound(self._timeout))
+            set_timeout(self._socket, self._deadline.bound(self._timeout))
             sent = self._socket.send(data[: self._slice])
             self._written += sent
             data = data[sent:]

@@ -15,6 +15,12 @@ _AT_ONCE = getattr(socket, "TCP_QUICKACK", None)
 _NOTHING_THERE = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
+def set_timeout(sock: socket.socket, seconds: float | None) -> None:
+    """Have a socket wait so long; it costs a system call, also where nothing changes."""
+    if sock.gettimeout() != seconds:
+        sock.settimeout(seconds)
+
+
 class Incoming:
     """What came on a socket and was not taken yet; one for each socket, for all who read it."""
 
@@ -30,18 +36,18 @@ class Incoming:
     def wait(self, seconds: float | None, *, final: bool = False) -> Reply:
         """Wait for the next answer, for so many seconds in all and not past the deadline."""
         until = None if seconds is None else time.monotonic() + seconds
-        patience = self.sock.gettimeout()
+        patience, left = self.sock.gettimeout(), seconds
         try:
             while (reply := self._replies.take()) is None:
-                left = None if until is None else until - time.monotonic()
-                self.sock.settimeout(self._deadline.bound(left, final=final))
+                set_timeout(self.sock, self._deadline.bound(left, final=final))
                 if _AT_ONCE is not None:
                     with suppress(OSError):
                         self.sock.setsockopt(socket.IPPROTO_TCP, _AT_ONCE, 1)
                 self._feed(self.sock.recv(65536))
+                left = None if until is None else until - time.monotonic()
         finally:
             with suppress(OSError):
-                self.sock.settimeout(patience)
+                set_timeout(self.sock, patience)
         return reply
 
     def expect_nothing(self, *, look: bool = False) -> None:
