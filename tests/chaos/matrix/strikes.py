@@ -136,8 +136,11 @@ def flush_broker(cell: "Cell") -> None:
 
 def fill_broker(cell: "Cell") -> None:
     """Let the broker take nothing until a caller was told so; with the ledger none is."""
+    sender = cell.project.senders[0].popen.pid
+    os.killpg(sender, signal.SIGSTOP)  # it takes seconds to tell RabbitMQ
     before = cell.told_until()
     cell.broker.fill()
+    os.killpg(sender, signal.SIGCONT)
     if cell.database:
         time.sleep(LASTS)
     else:
