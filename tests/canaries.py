@@ -9,10 +9,11 @@ FILE_NAME = "file-name-9e0b.txt"
 RECIPIENT, SENDER = "recipient-6b2a@example.test", "sender-2c81@example.test"
 PASSWORD, OAUTH_TOKEN = "password-93cc", "oauth-token-41d7"
 SIGNING_KEY = "signing-key-e6a5"
+ENCRYPTION_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 CANARIES = (
     *(SUBJECT, BODY, ATTACHED, FILE_NAME.partition(".")[0]),
     *(RECIPIENT.partition("@")[0], SENDER.partition("@")[0]),
-    *(PASSWORD, OAUTH_TOKEN, SIGNING_KEY),
+    *(PASSWORD, OAUTH_TOKEN, SIGNING_KEY, ENCRYPTION_KEY),
 )
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}")

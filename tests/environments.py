@@ -4,8 +4,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from threading import Lock
 
 ROOT = Path(__file__).parents[1]
+MAKING = Lock()
 
 APP = """
 from celery import Celery
@@ -21,9 +23,10 @@ def environment_with(django: str, *packages: str) -> Path:
     name = re.sub(r"\W+", "-", "-".join([django, *packages])).strip("-")
     folder = ROOT / "build/environments" / name
     python = folder / "bin/python"
-    if not (folder / "made").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "-q", "-e", str(ROOT), *packages]
-        subprocess.run([*install, f"Django=={django}.*"], check=True)
-        (folder / "made").touch()
+    with MAKING:  # others wait until it is there
+        if not (folder / "made").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+            install = [str(python), "-m", "pip", "install", "-q", "-e", str(ROOT), *packages]
+            subprocess.run([*install, f"Django=={django}.*"], check=True)
+            (folder / "made").touch()
     return python

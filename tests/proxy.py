@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -137,14 +138,14 @@ class Flow:
         self.proxy, self.connection, self.from_client = proxy, connection, from_client
         self.passed: dict[Fault, int] = {}
         self.tail = b""
+        self.heard = bytearray()  # by the sink, if the proxy keeps it
+        self.times: list[tuple[int, float]] = []  # when it had heard so many bytes
         ends = connection.ends if from_client else connection.ends[::-1]
         self.source, self.sink = ends[0], ends[-1]
 
     def run(self) -> None:
         try:
             while data := self.source.recv(65536):
-                if self.proxy.record is not None:
-                    self.proxy.record += data
                 while data:
                     data = self.proxy.fault.carry(data, self)
             if self.sink is not self.source:
@@ -157,16 +158,24 @@ class Flow:
             self.lose()
         elif data:
             self.sink.sendall(data)
+            if self.proxy.keeps:
+                self.heard += data
+                self.times.append((len(self.heard), time.monotonic()))
+
+    def when(self, number: int) -> float:
+        """Return when the sink had heard so many bytes."""
+        return next(at for length, at in self.times if length >= number)
 
     def lose(self) -> None:
         self.connection.incomplete = True
 
 
 class Proxy:
-    """Forwards to a port of this machine; `record` gets all that is said if it is a bytearray."""
+    """Forwards to a port of this machine; `keeps` in `flows` what each side heard."""
 
-    def __init__(self, target: int, record: bytearray | None = None) -> None:
-        self.target, self.record = target, record
+    def __init__(self, target: int, *, keeps: bool = False) -> None:
+        self.target, self.keeps = target, keeps
+        self.flows: list[Flow] = []
         self.fault = Fault()
         self.acted = threading.Event()  # a `CutOn` did what it was there for
         self.changed = threading.Condition()
@@ -238,6 +247,7 @@ class Proxy:
         connection.incomplete = server is None
         self.connections.add(connection)
         flows = [Flow(self, connection, True), *([Flow(self, connection, False)] if server else [])]
+        self.flows += flows if self.keeps else []
         back = [threading.Thread(target=flow.run, daemon=True) for flow in flows[1:]]
         for thread in back:
             thread.start()
@@ -279,8 +289,8 @@ def bound() -> socket.socket:
 
 
 @contextmanager
-def proxy(target: int, record: bytearray | None = None) -> Iterator[Proxy]:
-    one = Proxy(target, record)
+def proxy(target: int, *, keeps: bool = False) -> Iterator[Proxy]:
+    one = Proxy(target, keeps=keeps)
     try:
         yield one
     finally:

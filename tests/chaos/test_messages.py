@@ -15,7 +15,7 @@ import redis
 from celery import Celery
 
 from mailqueue.broker.queues import mail_queue
-from tests.chaos.seeds import chance
+from tests.chaos.seeds import chance, rounds
 from tests.worker.raw import (
     ALTERED,
     ALTERED_ON_REDIS,
@@ -28,7 +28,7 @@ from tests.worker.raw import (
 )
 from tests.worker.test_raw import Stand, send, stand  # noqa: F401 (a fixture)
 
-NUMBER, AT_ONCE = 2_000, 100
+AT_ONCE = 100
 CHANGES = [*ALTERED.values(), *UNFIT.values()]
 CHANGES_ON_REDIS = [*ALTERED_ON_REDIS.values(), *UNFIT_ON_REDIS.values()]
 
@@ -61,10 +61,10 @@ def all_have_a_place(
 ) -> None:
     """Put messages in rounds; each is a mail that arrives, or a dead letter, and one of them."""
     published = 0
-    for end in range(AT_ONCE, NUMBER + 1, AT_ONCE):
-        names = [f"to{number}@x.test" for number in range(end - AT_ONCE, end)]
+    for turn in rounds():
+        names = [f"to{turn * AT_ONCE + each}@x.test" for each in range(AT_ONCE)]
         published += sum(put(stand.argument(monkeypatch, name)) for name in names)
-        last = f"last{end}@x.test"
+        last = f"last{turn}@x.test"
         send(last)
         try:
             sink.wait(lambda last=last: last in sink.copies(), 60)
@@ -75,7 +75,7 @@ def all_have_a_place(
     copies = sink.copies()
     assert set(copies.values()) == {1}
     dead = len(stand.dead())
-    sent = len(copies) - NUMBER // AT_ONCE
+    sent = len(copies) - (turn + 1)
     print(f"{published} messages: {sent} sent, {dead} dead letters")
     assert sent + dead == published
     assert min(sent, dead) > published / 20  # else one kind was not met

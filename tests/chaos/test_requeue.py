@@ -21,7 +21,7 @@ from tests.procnodes import Process
 from tests.waiting import until
 from tests.worker.project import next_task
 
-LETTERS = int(os.environ.get("MAILQUEUE_TEST_LETTERS", "100000"))
+LETTERS = int(os.environ.get("MAILQUEUE_TEST_LETTERS", "20000"))
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGINT)
 
 

@@ -15,19 +15,21 @@ from celery import Celery
 
 from tests.benchmarks.systems import Place
 from tests.chaos.matrix import mails, oracle
+from tests.chaos.matrix.excuses import Event, Traces, answers, passed
 from tests.chaos.matrix.project import Project
 from tests.chaos.matrix.relay import Relay
-from tests.chaos.matrix.rows import (
+from tests.chaos.matrix.rows import Row
+from tests.chaos.matrix.servers import Broker, Postgres
+from tests.chaos.matrix.strikes import (
     SENDER_BROKER,
     SENDER_DATABASE,
     WORKER_BROKER,
     WORKER_DATABASE,
     WORKER_RELAY,
-    Row,
 )
-from tests.chaos.matrix.servers import Broker, Postgres
-from tests.chaos.matrix.systems import BARE, LEDGER, System
+from tests.chaos.matrix.systems import BARE, LEDGER, VISIBLE_AGAIN, VISIBLE_LATE, System
 from tests.letters import Letter
+from tests.procnodes import Process
 from tests.proxy import Proxy, proxy
 from tests.waiting import until
 
@@ -64,12 +66,16 @@ class Cell:
         self.system, self.folder, self.broker, self.database = system, folder, broker, database
         self.mails, self.seconds = MAILS, SECONDS
         self.workers, self.children = 1, 2
+        self.clock = 0.0  # seconds by which that of the first worker is ahead
+        self.late = 0.0  # seconds for which more is waited than beside other faults
         self.queue = f"mail-{uuid.uuid4().hex[:8]}"
         self.refused: set[oracle.Who] = set()
         self.others: list[str] = []
         self.inspected = ""
         self.ways: dict[str, Proxy] = {}
-        self.heard: bytearray | None = bytearray()  # all that goes to the broker and back
+        self.keeps = True  # all that goes to the broker and back
+        self.events: list[Event] = []
+        self.stored = ""  # what stood in the database in the middle of it
 
     @property
     def on_redis(self) -> bool:
@@ -87,15 +93,17 @@ class Cell:
             if self.database:
                 targets |= dict.fromkeys((SENDER_DATABASE, WORKER_DATABASE), self.database.port)
             for link, port in targets.items():
-                heard = self.heard if link in (SENDER_BROKER, WORKER_BROKER) else None
-                self.ways[link] = stack.enter_context(proxy(port, heard))
-            self.project = Project(self.system, self.place("sender"), self.place("worker"))
+                broker = link in (SENDER_BROKER, WORKER_BROKER)
+                keeps = link == WORKER_RELAY or (broker and self.keeps)
+                self.ways[link] = stack.enter_context(proxy(port, keeps=keeps))
+            again = VISIBLE_LATE if self.clock else VISIBLE_AGAIN
+            self.project = Project(self.system, self.place("sender"), self.place("worker"), again)
             stack.callback(self.project.remove)
             if self.database:
                 migrate = partial(self.project.run, "django", "migrate", "--verbosity", "0")
                 self.database.create(self.queue, migrate)
-            for _ in range(self.workers):
-                self.project.work(self.children)
+            for number in range(self.workers):
+                self.project.work(self.children, 0.0 if number else self.clock)
             self.project.ready()
             stack.enter_context(self.project.supervised())
             yield
@@ -124,6 +132,16 @@ class Cell:
     def told_until(self) -> int:
         return max(self.told(), default=-1)
 
+    def errors_since(self, number: int) -> bool:
+        """Tell whether a caller got an error for a mail behind this one."""
+        last = {facts["told"] for each, facts in self.told().items() if each > number}
+        return bool(last - {"nothing", "accepted", "rolled back"})
+
+    def killed(self, worker: Process) -> None:
+        """Note that a worker, or its child, was killed just now."""
+        now = time.monotonic()
+        self.events.append(Event("killed", worker.name, now, now))
+
     def busy(self) -> None:
         """Wait until one more mail is taken, so that workers have others in hand."""
         before = len(self.relay.mails)
@@ -140,6 +158,7 @@ class Cell:
         """Send, let the fault come and go, and wait until nothing is left to do."""
         sender = self.project.send(0, self.mails, self.seconds)
         until(lambda: self.told_until() >= self.mails // 4)
+        self.stored = self.database.text(self.queue) if self.database else ""
         row.strike(self)
         sender.popen.wait(120)
         if (after := self.told_until() + 1) < self.mails:
@@ -150,8 +169,8 @@ class Cell:
 
     def wait(self, bound: float = BOUND) -> None:
         """Wait until it is over, or nothing happens any more; the oracle tells what is left."""
-        quiet = QUIET[self.system.level]
-        end = time.monotonic() + bound
+        quiet = QUIET[self.system.level] + self.late
+        end = time.monotonic() + bound + self.late
         seen, since = self.progress(), time.monotonic()
         while not seen.over and time.monotonic() < min(end, since + quiet):
             time.sleep(0.2)
@@ -195,6 +214,7 @@ class Cell:
         if self.database and on_queue > MOST_RINGS:
             self.others.append(f"{on_queue} rings are left")
         told = self.told()
+        stored = self.database.text(self.queue) if self.database else ""
         return oracle.Evidence(
             told={number: facts["told"] for number, facts in told.items()},
             copies=self.relay.taken(),
@@ -207,6 +227,24 @@ class Cell:
             public={
                 "a log": self.project.logs(),
                 "inspect": self.inspected,
-                "the broker": (self.heard or b"").decode("latin-1"),
+                "the broker": self.heard(),
+                "the database": self.stored + stored,
             },
+        )
+
+    def heard(self) -> str:
+        """Return what passed between the broker and its clients."""
+        flows = [*self.ways[SENDER_BROKER].flows, *self.ways[WORKER_BROKER].flows]
+        return b"".join(flow.heard for flow in flows).decode("latin-1")
+
+    def traces(self) -> Traces:
+        """Collect what may explain a second copy."""
+        return Traces(
+            level=self.system.level,
+            copies=self.relay.taken(),
+            answered=answers(self.ways[WORKER_RELAY].flows),
+            published=passed(self.ways[SENDER_BROKER].flows, to_broker=True),
+            given=passed(self.ways[WORKER_BROKER].flows, to_broker=False),
+            notes=self.database.notes(self.queue) if self.database else (),
+            events=self.events,
         )

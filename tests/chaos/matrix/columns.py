@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.chaos.matrix.cell import Cell
-from tests.chaos.matrix.rows import Row, kill_database
+from tests.chaos.matrix.rows import Row
 from tests.chaos.matrix.servers import (
     Broker,
     Postgres,
@@ -15,6 +15,7 @@ from tests.chaos.matrix.servers import (
     rabbit_server,
     redis_server,
 )
+from tests.chaos.matrix.strikes import kill_database
 from tests.chaos.matrix.systems import BARE, LEDGER, System
 
 COLUMNS = {
@@ -67,7 +68,7 @@ class Servers:
             broker: Broker
             if kind == "redis":
                 broker = own.enter_context(redis_server(self.new_folder()))
-            elif row.kills_broker:
+            elif row.own_broker:
                 broker = own.enter_context(rabbit_server(self.new_folder()))
             else:
                 broker = self.rabbitmq()

@@ -38,26 +38,36 @@ from mailqueue.delivery import breaker
 
 breaker.SHORTEST = 2.0
 """
+# A worker tells the relay who it is.
+OWN_NAME = """
+import os
+
+MAILERS["smtp"]["OPTIONS"]["username"] = os.environ["MATRIX_PROCESS"]
+"""
+CLOCK = Path(__file__).parent / "clock"
 
 
 FELL = re.compile(r"Unrecoverable error: (.*)")
 # It gives back what a worker has when the connection breaks, and Redis is not there any more.
 KOMBUS = """AttributeError("'NoneType' object has no attribute 'hostname'")"""
+# Celery ends a worker when Redis has no room to note what the worker took.
+FULL = "server:OutOfMemoryError"
 
 
 class Project:
     """A project in a folder: `sender` and `worker` are where each of them reaches everything."""
 
-    def __init__(self, system: System, sender: Place, worker: Place) -> None:
+    def __init__(self, system: System, sender: Place, worker: Place, visible_again: float) -> None:
         self.system, self.folder, self.queue = system, worker.folder, worker.queue
         self.python = str(system.python())
         package = self.folder / "shop"
         package.mkdir()
         (package / "__init__.py").write_text(SHOP + (SHORT_PAUSES if system.ours else ""))
         for name, place in (("sender", sender), ("worker", worker)):
-            settings = settings_of(system, place)
+            settings = settings_of(system, place, visible_again)
             lines = [f"{key} = {value!r}\n" for key, value in settings.items()]
-            (package / f"{name}.py").write_text("".join(lines))
+            more = OWN_NAME if system.ours else ""
+            (package / f"{name}.py").write_text("".join(lines) + more)
         self.told = self.folder / "told"
         self.told.touch()
         self.workers: list[Process] = []
@@ -70,20 +80,22 @@ class Project:
         """The queue of the project's other tasks."""
         return f"own-{self.queue}"
 
-    def start(self, name: str, role: str, *words: str) -> Process:
+    def start(self, name: str, role: str, *words: str, clock: float = 0.0) -> Process:
         command = [self.python, "-m", *words]
-        return Process(name, command, cwd=self.folder, env=self.environment(role))
+        return Process(name, command, cwd=self.folder, env=self.environment(role, name, clock))
 
-    def environment(self, role: str) -> dict[str, str]:
-        path = f"{self.folder}:{ROOT}"
-        return {"DJANGO_SETTINGS_MODULE": f"shop.{role}", "PYTHONPATH": path}
+    def environment(self, role: str, name: str, clock: float = 0.0) -> dict[str, str]:
+        path = f"{CLOCK}:{self.folder}:{ROOT}"
+        own = {"MATRIX_PROCESS": name, "MATRIX_CLOCK": str(clock)}
+        return own | {"DJANGO_SETTINGS_MODULE": f"shop.{role}", "PYTHONPATH": path}
 
-    def work(self, children: int = 1) -> Process:
-        """Start a worker; `until(ready)` of it."""
+    def work(self, children: int = 1, clock: float = 0.0) -> Process:
+        """Start a worker whose clock is so many seconds ahead; `until(ready)` of it."""
         name = f"worker{len(self.workers)}"
         words = ["celery", "-A", "shop", "worker", "-Q", f"{self.queue},{self.own_queue}"]
         words += ["-n", f"{name}-{self.queue}@matrix", "-c", str(children), "-l", "INFO"]
-        worker = self.start(name, "worker", *words, "--without-gossip", "--without-mingle")
+        words += ["--without-gossip", "--without-mingle"]
+        worker = self.start(name, "worker", *words, clock=clock)
         self.workers.append(worker)
         return worker
 
@@ -132,7 +144,7 @@ class Project:
         done = subprocess.run(
             [self.python, "-W", "ignore", "-m", *words],
             cwd=self.folder,
-            env=os.environ | self.environment("worker"),
+            env=os.environ | self.environment("worker", "a command"),
             capture_output=True,
             text=True,
             check=False,
@@ -145,8 +157,8 @@ class Project:
         return "".join(path.read_text(errors="replace") for path in self.folder.glob("*.log"))
 
     def fell(self) -> set[str]:
-        """Return why workers ended by themselves, but for what is known of kombu."""
-        return set(FELL.findall(self.logs())) - {KOMBUS}
+        """Return why workers ended by themselves, but for what is known of Celery and kombu."""
+        return set(FELL.findall(self.logs())) - {KOMBUS, FULL}
 
     def dismiss(self, seconds: float) -> list[str]:
         """Ask the workers to end; return those that did not in time, or not in peace."""

@@ -1,36 +1,39 @@
 """The rows of the matrix: what goes wrong, and which second copies it may cause."""
 
 import dataclasses
-import os
-import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
-import psutil
-
+from tests.chaos.matrix.strikes import (
+    DOT,
+    PROCESSES,
+    SENDER_BROKER,
+    SENDER_DATABASE,
+    TAKEN,
+    WORKER_BROKER,
+    WORKER_DATABASE,
+    WORKER_RELAY,
+    Strike,
+    acknowledged,
+    always,
+    cutting,
+    end_workers,
+    fill_broker,
+    flush_broker,
+    kill_broker,
+    kill_children,
+    kill_database,
+    kill_sender,
+    kill_workers,
+    lasting,
+    refuse_for_now,
+    refuse_some,
+    stop_a_worker,
+    task,
+)
 from tests.chaos.matrix.systems import BARE, LEDGER
-from tests.proxy import BlackHole, CutOn, Drip, Fault, OneWay, Refuse, Stall
-from tests.waiting import until
+from tests.proxy import BlackHole, Drip, Fault, OneWay, Refuse, Stall
 
-if TYPE_CHECKING:
-    from tests.chaos.matrix.cell import Cell
-
-SENDER_BROKER, WORKER_BROKER = "sender to broker", "worker to broker"
-SENDER_DATABASE, WORKER_DATABASE = "sender to database", "worker to database"
-WORKER_RELAY = "worker to mail server"
-PROCESSES = "processes"
-DATABASES = (SENDER_DATABASE, WORKER_DATABASE)
-
-LASTS = 4.0  # seconds
-BATCH = 10  # mails in the hands of a worker
-# What RabbitMQ's clients say to acknowledge: class 60, method 80.
-AMQP_ACK = b"\x00\x3c\x00\x50"
-REDIS_ACK = b"ZREM"
-TAKEN = b"250 2.0.0 Ok"
-DOT = b"\r\n.\r\n"
-
-Strike = Callable[["Cell"], None]
+WRONG = 120.0  # seconds by which a clock is
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,20 +41,24 @@ class Row:
     """A fault.
 
     - ``strike``: lets it happen, and ends it.
-    - ``windows``: by level, the window of guarantees.md that it opens, and the most second copies.
+    - ``windows``: by level, the windows of guarantees.md that it may open.
     - ``ledger_only``: the broker alone has no such part.
     - ``redis_only``: so has RabbitMQ not.
-    - ``kills_broker``: it cannot be shared.
+    - ``own_broker``: it cannot be shared.
+    - ``clock``: seconds by which that of the first worker is ahead.
+    - ``late``: seconds by which mail may be later than beside other faults.
     - ``loses``: by column, which sentence of guarantees.md says that mail may be lost here.
     """
 
     link: str
     fault: str
     strike: Strike
-    windows: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
+    windows: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     ledger_only: bool = False
     redis_only: bool = False
-    kills_broker: bool = False
+    own_broker: bool = False
+    clock: float = 0.0
+    late: float = 0.0
     loses: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -59,126 +66,10 @@ class Row:
         return f"{self.link}: {self.fault}"
 
 
-# Faults of a link.
-
-
-def lasting(link: str, fault: Callable[[], Fault], seconds: float = LASTS) -> Strike:
-    def strike(cell: "Cell") -> None:
-        way = cell.ways[link]
-        end = time.monotonic() + seconds
-        way.become(fault())
-        if link == WORKER_RELAY:
-            cell.ping()  # whose tasks have no part in it
-        time.sleep(max(0.0, end - time.monotonic()))  # so long it lasts
-        way.heal()
-
-    return strike
-
-
-def cutting(link: str, pattern: Callable[["Cell"], bytes], **how: bool) -> Strike:
-    """Cut three connections, one after the other, when something passes by.
-
-    With the ledger who sends leaves a broker alone for a while that it could not ring at.
-    """
-
-    def strike(cell: "Cell") -> None:
-        way = cell.ways[link]
-        once = cell.database and link == SENDER_BROKER
-        way.become(CutOn(pattern(cell), times=1 if once else 3, **how))
-        cell.must_happen(way.acted)
-        way.heal()
-
-    return strike
-
-
-def task(cell: "Cell") -> bytes:
-    return cell.system.task.encode()
-
-
-def acknowledged(cell: "Cell") -> bytes:
-    return REDIS_ACK if cell.on_redis else AMQP_ACK
-
-
-def always(pattern: bytes) -> Callable[["Cell"], bytes]:
-    return lambda cell: pattern
-
-
-# Faults of processes.
-
-
-def kill_workers(cell: "Cell") -> None:
-    for worker in cell.project.workers:
-        cell.busy()
-        worker.kill()
-        cell.project.again(worker)
-
-
-def kill_children(cell: "Cell") -> None:
-    for worker in cell.project.workers:
-        cell.busy()
-        for child in psutil.Process(worker.popen.pid).children():
-            child.kill()
-
-
-def end_workers(cell: "Cell") -> None:
-    for worker in cell.project.workers:
-        cell.busy()
-        worker.kill("SIGTERM")
-        worker.popen.wait(60)
-        cell.project.again(worker)
-
-
-def stop_a_worker(cell: "Cell") -> None:
-    """Stop one for longer than its lease, and than Redis waits for it."""
-    cell.busy()
-    group = cell.project.workers[0].popen.pid
-    os.killpg(group, signal.SIGSTOP)
-    time.sleep(20)
-    os.killpg(group, signal.SIGCONT)
-
-
-def kill_sender(cell: "Cell") -> None:
-    cell.project.senders[0].kill()
-
-
-def kill_broker(cell: "Cell") -> None:
-    cell.broker.kill()
-    cell.broker.start()
-
-
-def flush_broker(cell: "Cell") -> None:
-    """Flush it while messages wait."""
-    groups = [worker.popen.pid for worker in cell.project.workers]
-    for group in groups:
-        os.killpg(group, signal.SIGSTOP)
-    seen = cell.told_until()
-    until(lambda: cell.told_until() > seen + 10)
-    cell.broker.flush()
-    for group in groups:
-        os.killpg(group, signal.SIGCONT)
-
-
-def kill_database(cell: "Cell") -> None:
-    assert cell.database
-    cell.database.kill()
-    cell.database.start()
-
-
-def refuse_some(cell: "Cell") -> None:
-    """Refuse a recipient of mails to three for good, and one of others for now."""
-    for number in range(cell.told_until() + 1, cell.mails):
-        who = cell.addresses(number)
-        if number % 15 == 0:
-            cell.relay.answer("RCPT", "550 5.1.1 no such user", to=who[1], times=1000)
-            cell.refused.add((number, 1))
-        elif number % 5 == 0:
-            cell.relay.answer("RCPT", "451 4.3.0 later", to=who[-1])
-
-
-SMTP_LOST = {BARE: ("B1", 3), LEDGER: ("W1", 3)}
-KILLED = {BARE: ("B2", 2 * BATCH), LEDGER: ("W2", 2 * BATCH)}
-GIVEN_AWAY = {BARE: ("B3", 3 * 2 * BATCH)}
-PUBLISHED_AGAIN = {BARE: ("B6", 3 * BATCH)}
+SMTP_LOST = {BARE: ("B1",), LEDGER: ("W1",)}
+KILLED = {BARE: ("B2",), LEDGER: ("W2",)}
+GIVEN_AWAY = {BARE: ("B3",)}
+PUBLISHED_AGAIN = {BARE: ("B6",)}
 GAP = {"bare-redis": "redis-and-valkey"}
 
 
@@ -232,7 +123,7 @@ ROWS = (
         windows=GIVEN_AWAY,
         loses=GAP,
     ),
-    *link_rows(WORKER_RELAY, windows={BARE: ("B1", 6), LEDGER: ("W1", 6)}),
+    *link_rows(WORKER_RELAY, windows=SMTP_LOST),
     Row(
         link=WORKER_RELAY,
         fault="cut before the final dot",
@@ -278,15 +169,15 @@ ROWS = (
         link=PROCESSES,
         fault="a worker stands still for 20 s",
         strike=stop_a_worker,
-        windows={BARE: ("B4", BATCH), LEDGER: ("W3", 2)},
+        windows={BARE: ("B4",), LEDGER: ("W3",)},
     ),
     Row(link=PROCESSES, fault="who sends is killed", strike=kill_sender),
     Row(
         link=PROCESSES,
         fault="the broker is killed",
         strike=kill_broker,
-        windows=GIVEN_AWAY,
-        kills_broker=True,
+        windows={BARE: ("B3", "B6")},
+        own_broker=True,
         loses=GAP,
     ),
     Row(
@@ -296,6 +187,28 @@ ROWS = (
         windows=GIVEN_AWAY,
         redis_only=True,
         loses={"bare-redis": "what-the-ledger-adds"},
+    ),
+    Row(
+        link=PROCESSES,
+        fault="the broker is full",
+        strike=fill_broker,
+        windows={BARE: ("B3", "B6")},
+        own_broker=True,
+        loses=GAP,
+    ),
+    Row(
+        link=PROCESSES,
+        fault="a worker's clock is two minutes ahead",
+        strike=refuse_for_now,
+        clock=WRONG,
+        late=WRONG,
+    ),
+    Row(
+        link=PROCESSES,
+        fault="a worker's clock is two minutes behind",
+        strike=refuse_for_now,
+        clock=-WRONG,
+        late=WRONG,
     ),
     Row(
         link=PROCESSES,

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, Self
 
-from tests.chaos.matrix import oracle, rows
+from tests.chaos.matrix import oracle
 from tests.chaos.matrix.columns import Servers
 from tests.chaos.matrix.rows import Row
+from tests.chaos.matrix.strikes import PROCESSES, WORKER_BROKER
 from tests.chaos.matrix.systems import System
 
 AT_ONCE = 5  # they wait more than they work
@@ -28,23 +29,28 @@ class Which(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came of a cell; `window` is the one that all second copies fell into."""
+    """What came of a cell.
+
+    - ``windows``: those that second copies fell into.
+    - ``unexplained``: mails with a second copy that nothing explains.
+    """
 
     runs: int = 1
     accepted: int
     lost: int
     twice: int  # mails that came again
-    window: str = ""
+    windows: frozenset[str] = frozenset()
+    unexplained: tuple[int, ...] = ()
     faults: tuple[str, ...] = ()
 
     def __add__(self, other: Self) -> "Result":
-        unaccounted = any(each.twice and not each.window for each in (self, other))
         return Result(
             runs=self.runs + other.runs,
             accepted=self.accepted + other.accepted,
             lost=self.lost + other.lost,
             twice=self.twice + other.twice,
-            window="" if unaccounted else self.window or other.window,
+            windows=self.windows | other.windows,
+            unexplained=self.unexplained + other.unexplained,
             faults=self.faults + other.faults,
         )
 
@@ -85,18 +91,22 @@ def run(servers: Servers, which: Which) -> Result:
     """Run one cell."""
     row, column, system = which
     with servers.cell(row, column, system) as cell:
-        if row.link in (rows.PROCESSES, rows.WORKER_BROKER):
+        cell.clock, cell.late = row.clock, row.late
+        if row.link in (PROCESSES, WORKER_BROKER):
             cell.workers, cell.children = 2, 1  # the one has what the other loses
         with cell.running():
             cell.live(row)
-            window, most = row.windows.get(system.level, ("", 0))
-            evidence = cell.evidence(doubt=bool(window))
+            allowed = row.windows.get(system.level, ())
+            traces = cell.traces()
+            evidence = cell.evidence(doubt=bool(allowed))
+        windows = {*traces.windows(allowed)} if system.ours else set()
         twice = {number for number, _ in oracle.second_copies(evidence)}
         result = Result(
             accepted=sum(1 for told in evidence.told.values() if told == "accepted"),
             lost=len({number for number, _ in oracle.lost(evidence)}),
             twice=len(twice),
-            window=window if 0 < len(twice) <= most else "",
+            windows=frozenset(window for _, window in windows if window),
+            unexplained=tuple({number for (number, _), window in windows if not window}),
             faults=tuple(oracle.faults(evidence)) if system.ours else (),
         )
         print(f"{which}: {result}")

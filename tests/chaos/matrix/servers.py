@@ -16,9 +16,17 @@ import redis
 from kombu import Connection
 
 from mailqueue.demo.broker import remove_queues
+from tests.chaos.matrix.excuses import Note
 from tests.ledger.databases import server_settings
 from tests.ledger.servers import postgresql, program
-from tests.procnodes import RabbitProcess, free_port, rabbitmq_process, redis_process
+from tests.parts import missing
+from tests.procnodes import (
+    RabbitProcess,
+    free_port,
+    rabbitmq_process,
+    rabbitmq_tool,
+    redis_process,
+)
 from tests.services import remove_delayed
 from tests.waiting import until
 
@@ -43,6 +51,11 @@ class Broker(Protocol):
 
     def flush(self) -> None:
         """Forget all; where that can be done at once."""
+
+    def fill(self) -> None:
+        """Have no room for anything any more."""
+
+    def make_room(self) -> None: ...
 
     def remove(self, *queues: str) -> int:
         """Remove queues; return how many messages waited for them elsewhere."""
@@ -80,6 +93,18 @@ class RedisServer:
         with self.client() as client:
             client.flushall()
 
+    def fill(self) -> None:
+        self.may_have("1")
+
+    def make_room(self) -> None:
+        self.may_have("0")
+
+    def may_have(self, size: str) -> None:
+        """Set the bytes that it may have; 0 is any number. It evicts nothing."""
+        with self.client() as client:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", size)
+
     def waiting(self, queue: str) -> int:
         """Count the messages of a queue, and those in the hands of workers."""
         with self.client() as client:
@@ -111,6 +136,20 @@ class RabbitServer:
     def start(self) -> None:
         self.node._container.restart()
         assert self.node.ready()
+
+    def fill(self) -> None:
+        self.mark("1")
+
+    def make_room(self) -> None:
+        self.mark("4GB")
+
+    def mark(self, size: str) -> None:
+        """Set the memory from which on it blocks who publishes."""
+        tool = rabbitmq_tool("rabbitmqctl") or missing("RabbitMQ")
+        name = self.node._container.env["RABBITMQ_NODENAME"]
+        command = [tool, "-n", name, "set_vm_memory_high_watermark", "absolute", size]
+        code, said = self.node._container.exec_run(command)
+        assert code == 0, said
 
     def waiting(self, queue: str) -> int:
         return self.count(queue)  # not what a worker has, or what is not due yet
@@ -197,6 +236,23 @@ class Postgres:
         with self.connected(name) as connection:
             query = f"SELECT count(*) FROM mailqueue_ledger_entry WHERE {condition}"
             return int(connection.execute(query).fetchone()[0])
+
+    def notes(self, name: str) -> list[Note]:
+        """Return what the ledger of a database knows of attempts."""
+        query = (
+            "SELECT message_id, attempt.kind, queue_id FROM mailqueue_ledger_attempt attempt"
+            " JOIN mailqueue_ledger_entry entry ON entry.id = entry_id"
+        )
+        with self.connected(name) as connection:
+            return [Note(*row) for row in connection.execute(query)]
+
+    def text(self, name: str) -> str:
+        """Return all that is in the tables of a database."""
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        with self.connected(name) as connection:
+            names = [row[0] for row in connection.execute(tables)]
+            rows = [row for each in names for row in connection.execute(f'TABLE "{each}"')]
+        return "\n".join(map(repr, rows))
 
 
 @contextmanager

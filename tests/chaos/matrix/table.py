@@ -40,9 +40,10 @@ def text_of(which: Which | None, results: Mapping[str, Result]) -> str:
         why = which.row.loses.get(which.column) if which.system.ours else None
         words.append(f"**{result.lost} lost**" + (f" ([why](#{why}))" if why else ""))
     if result.twice:
-        window = f" ({result.window})" if result.window and which.system.ours else ""
+        explained = which.system.ours and not result.unexplained
+        window = f" ({', '.join(sorted(result.windows))})" if explained else ""
         twice = f"{result.twice} twice{window}"
-        words.append(twice if window else f"**{twice}**")
+        words.append(twice if explained else f"**{twice}**")
     if result.faults:
         words.append("**red**")
     return ", ".join(words) or "ok"

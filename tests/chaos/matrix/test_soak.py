@@ -15,7 +15,6 @@ import redis
 from tests.chaos.matrix import oracle
 from tests.chaos.matrix.beside import repeatedly
 from tests.chaos.matrix.cell import Cell
-from tests.chaos.matrix.rows import BATCH
 from tests.chaos.matrix.servers import postgres, redis_server
 from tests.chaos.matrix.systems import LEDGER, mailqueue
 
@@ -33,7 +32,7 @@ def cell(tmp_path: Path) -> Iterator[Cell]:
         folder = tmp_path / "cell"
         folder.mkdir()
         cell = Cell(mailqueue(LEDGER), folder, broker, database)
-        cell.mails, cell.seconds, cell.heard = MAILS, MAILS / A_SECOND, None
+        cell.mails, cell.seconds, cell.keeps = MAILS, MAILS / A_SECOND, False
         cell.workers, cell.children = 4, 1
         with cell.running():
             yield cell
@@ -65,7 +64,6 @@ def test_the_count_is_exact_whatever_is_killed(cell: Cell) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)
-    killed = 0
     samples = Samples(cell)
     with repeatedly(samples.take):
         sender = cell.project.send(0, cell.mails, cell.seconds)
@@ -75,8 +73,8 @@ def test_the_count_is_exact_whatever_is_killed(cell: Cell) -> None:
                 case "kill":
                     worker = chance.choice(cell.project.workers[1:])
                     worker.kill()
+                    cell.killed(worker)
                     cell.project.again(worker)
-                    killed += 1
                 case "end":
                     worker = chance.choice(cell.project.workers[1:])
                     worker.kill("SIGTERM")
@@ -91,17 +89,17 @@ def test_the_count_is_exact_whatever_is_killed(cell: Cell) -> None:
                     cell.database.start()
         cell.project.ready()
         cell.wait(600)
+    traces = cell.traces()
     evidence = cell.evidence(doubt=True)
     twice = oracle.second_copies(evidence)
     accepted = sum(told == "accepted" for told in evidence.told.values())
-    print(f"    accepted {accepted} of {cell.mails}, {killed} workers killed,"
+    print(f"    accepted {accepted} of {cell.mails}, {len(cell.events)} workers killed,"
           f" {len(twice)} twice, {len(evidence.letters)} dead letters, at most"
           f" {max(samples.rings)} rings, memory {samples.growth():.2f} times")  # fmt: skip
     assert oracle.lost(evidence) == []
     assert [*oracle.faults(evidence)] == []
     assert accepted > cell.mails / 2
-    # W2: a window of each worker that was killed, once.
     assert set(twice.values()) <= {1}
-    assert len({number for number, _ in twice}) <= killed * BATCH
+    assert {window for _, window in traces.windows(["W2"])} <= {"W2"}
     assert max(samples.rings) <= MOST_RINGS
     assert samples.growth() <= GROWS
