@@ -58,6 +58,7 @@ class Project:
     """A project in a folder: `sender` and `worker` are where each of them reaches everything."""
 
     def __init__(self, system: System, sender: Place, worker: Place, visible_again: float) -> None:
+        self.broker_was_full = False
         self.system, self.folder, self.queue = system, worker.folder, worker.queue
         self.python = str(system.python())
         package = self.folder / "shop"
@@ -158,7 +159,8 @@ class Project:
 
     def fell(self) -> set[str]:
         """Return why workers ended by themselves, but for what is known of Celery and kombu."""
-        return set(FELL.findall(self.logs())) - {KOMBUS, FULL}
+        known = {KOMBUS, FULL} if self.broker_was_full else {KOMBUS}
+        return set(FELL.findall(self.logs())) - known
 
     def dismiss(self, seconds: float) -> list[str]:
         """Ask the workers to end; return those that did not in time, or not in peace."""

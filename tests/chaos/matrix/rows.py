@@ -33,7 +33,7 @@ from tests.chaos.matrix.strikes import (
 from tests.chaos.matrix.systems import BARE, LEDGER
 from tests.proxy import BlackHole, Drip, Fault, OneWay, Refuse, Stall
 
-WRONG = 120.0  # seconds by which a clock is
+WRONG = 60.0  # seconds by which a clock is
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -198,14 +198,14 @@ ROWS = (
     ),
     Row(
         link=PROCESSES,
-        fault="a worker's clock is two minutes ahead",
+        fault="a worker's clock is a minute ahead",
         strike=refuse_for_now,
         clock=WRONG,
         late=WRONG,
     ),
     Row(
         link=PROCESSES,
-        fault="a worker's clock is two minutes behind",
+        fault="a worker's clock is a minute behind",
         strike=refuse_for_now,
         clock=-WRONG,
         late=WRONG,

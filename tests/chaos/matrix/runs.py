@@ -12,7 +12,7 @@ from tests.chaos.matrix.rows import Row
 from tests.chaos.matrix.strikes import PROCESSES, WORKER_BROKER
 from tests.chaos.matrix.systems import System
 
-AT_ONCE = 5  # they wait more than they work
+AT_ONCE = 7  # they wait more than they work
 TIMES = int(os.environ.get("MAILQUEUE_MATRIX_RUNS", "1"))
 
 
