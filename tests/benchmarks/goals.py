@@ -102,16 +102,16 @@ GOALS = [
         "full queue, one worker: nothing offered",
         "at least",
         0.5,
-        "its commands and answers cost half as much again as smtplib's, each judged and in its time; "
-        "to unpack, rebuild, render and note a mail as much as smtplib's loop, and a sixth of the "
-        "time the process waits for its next batch",
+        "its commands and answers cost half as much again as smtplib's, each judged and in its "
+        "time; to unpack, rebuild, render and note a mail as much as smtplib's loop, and a sixth "
+        "of the time the process waits for its next batch",
     ),
     Goal(
         "full queue, one worker: PIPELINING",
         "at least",
         1,
-        "the wire costs less than smtplib's loop, but to unpack, rebuild, render and note a mail as "
-        "much as that, and a sixth of the time the process waits for its next batch",
+        "the wire costs less than smtplib's loop, but to unpack, rebuild, render and note a mail "
+        "as much as that, and a sixth of the time the process waits for its next batch",
     ),
     Goal("lone mail: broker alone", "at most", 5),
     Goal(
