@@ -66,7 +66,7 @@ class Line:
         return line + end
 
     def close(self) -> None:
-        """Hang up; of what was stopped, nobody may have listened to the answer."""
-        if self.process.stopped:
-            self.session.miss("its worker was stopped")
+        """Hang up; of what was stopped, or at its limit, nobody may have listened to the answer."""
+        if self.process.stopped or self.process.limited:
+            self.session.miss("its worker was stopped, or came to its time limit")
         self.session.gone = True
