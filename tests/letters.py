@@ -43,10 +43,18 @@ class Letter:
         """Yield what it does not say of its end."""
         if not (self.kind and self.reason):
             yield f"{self.name} does not say why: {self.kind!r} {self.reason!r}"
-        if self.kind != BROKERS and not (self.attempts and self.died_at):
-            yield f"{self.name} does not say when, or after how many attempts"
-        if self.kind == Kind.PERMANENT and not self.code:
+        if self.kind != BROKERS and not self.died_at:
+            yield f"{self.name} does not say when"
+        uncharged = self.ran_out or self.kind in (BROKERS, Kind.AMBIGUOUS)
+        if not (self.attempts or uncharged):
+            yield f"{self.name} does not say after how many attempts"
+        if self.kind == Kind.PERMANENT and not self.ran_out and not self.code:
             yield f"{self.name} does not say what the mail server answered"
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether its time was over."""
+        return self.reason.startswith(("too old", "expired"))
 
     @property
     def blames_the_mailer(self) -> bool:

@@ -86,7 +86,14 @@ class Dialogue:
         while data:
             # Not sendall(): after a failure it does not tell how much had gone out.
             set_timeout(self._socket, self._deadline.bound(self._timeout))
-            sent = self._socket.send(data[: self._slice])
+            part = data[: self._slice]
+            try:
+                sent = self._socket.send(part)
+            except OSError:
+                raise  # nothing of it went out
+            except BaseException:  # the handler of a signal raised it, when all may have gone out
+                self._written += len(part)
+                raise
             self._written += sent
             data = data[sent:]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.worker import state
 
 from mailqueue.broker import eager
@@ -38,20 +38,23 @@ def deliver_batches(batches: Sequence[Opaque[str]], queue: str) -> None:
         if defect := processed(batches, queue):
             for batch in batches:
                 bury_whole(batch, defect, queue=queue)
-    except PublishError:
+    except (PublishError, SoftTimeLimitExceeded) as error:
         if eager.attempt.get() is not None:
             raise
-        raise Reject("what follows could not be published", requeue=True) from None
+        limit = isinstance(error, SoftTimeLimitExceeded)
+        reason = "its time was over" if limit else "what follows could not be published"
+        raise Reject(reason, requeue=True) from None
 
 
 def processed(batches: Sequence[Opaque[str]], queue: str) -> str:
     """Deliver batches; return what defect of ours has stopped that, "" for none.
 
-    It must neither lose one nor send it for ever. Raises `PublishError`.
+    It must neither lose one nor send it for ever. Raises `PublishError`, and the soft time limit
+    of whoever has set one all the same: that is no defect of a mail.
     """
     try:
         process(*batches, queue=queue)
-    except PublishError:
+    except (PublishError, SoftTimeLimitExceeded):
         raise
     except Exception as error:  # noqa: BLE001
         return place_of(error)

@@ -2,18 +2,13 @@
 
 import os
 
-from hypothesis import seed
-
 from tests.chaos.seeds import chance
 from tests.simulation.conftest import simulated, simulated_database  # noqa: F401 (fixtures)
-from tests.simulation.machine import Simulation
-from tests.simulation.running import run
+from tests.simulation.running import EACH, run
 
 RUNS = int(os.environ.get("MAILQUEUE_SIMULATIONS", "3000"))
 
 
 def test_each_mail_arrives_or_dies_on_schedules_of_chance(simulated: None) -> None:  # noqa: F811
-    class Chance(Simulation):
-        """The same, from a seed of its own."""
-
-    run(seed(chance("simulation").randrange(2**32))(Chance), max_examples=RUNS)
+    chosen = chance("simulation")
+    run(seeds=[chosen.randrange(2**32) for _ in range(0, RUNS, EACH)])

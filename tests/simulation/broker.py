@@ -3,12 +3,13 @@
 import dataclasses
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from celery import Celery
 
+from mailqueue.broker import eager
 from mailqueue.broker.publish import Publisher
 from mailqueue.broker.queues import DELIVERY_LIMIT
 from mailqueue.broker.sender import Way
@@ -43,7 +44,7 @@ class Broker:
     def __init__(self, clock: Clock, *, rabbitmq: bool, visibility: float) -> None:
         self.clock, self.rabbitmq, self.visibility = clock, rabbitmq, visibility
         self.queue: list[Message] = []  # waiting, or taken and not acknowledged
-        self.dead: list[tuple[float, bytes]] = []  # with the time
+        self.dead: list[bytes] = []
         self.numbers = itertools.count(1)
         self.came_back: Callable[[Message, Window], None] = lambda message, window: None
 
@@ -61,7 +62,7 @@ class Broker:
                 if message.holder is None:
                     message.holder = process
                     message.until = self.clock.now + self.visibility
-                if message.eta is None or message.eta <= self.clock.now + process.skew:
+                if message.eta is None or message.eta <= process.own_clock.time():
                     message.eta = None
                     return message
         return None
@@ -78,7 +79,7 @@ class Broker:
         self.came_back(message, window)
         if self.rabbitmq and message.redelivered > DELIVERY_LIMIT:
             self.queue.remove(message)
-            self.dead.append((self.clock.now, message.body))
+            self.dead.append(message.body)
 
     def lose(self, process: Process, window: Window) -> None:
         """See the connection of a worker end."""
@@ -87,6 +88,14 @@ class Broker:
                 self.give_back(message, process, window)
             else:
                 message.holder = Nobody  # until the visibility timeout is over
+
+    def pass_on(self, process: Process, successor: Process, window: Window) -> None:
+        """See the child of a worker end: its task comes again, and the worker keeps what waits."""
+        for message in [each for each in self.queue if each.holder is process]:
+            if message.eta is None:
+                self.give_back(message, process, window)
+            else:
+                message.holder = successor
 
     def restore(self) -> None:
         """Give away what was taken for longer than Redis waits."""
@@ -102,7 +111,7 @@ class Broker:
             if each.holder is None:
                 moments.append(each.ready_at)
             elif each.holder is process and each.eta is not None:
-                moments.append(each.eta - process.skew)
+                moments.append(process.own_clock.shows(each.eta) + 0.001)
             if each.holder is not None and not self.rabbitmq:
                 moments.append(each.until)
         return min(moments, default=float("inf"))
@@ -129,7 +138,7 @@ class SimulatedPublisher(Publisher):
     ) -> None:
         self.step("before publishing", body)
         if way.queue.name.endswith(".dead"):
-            self.there.dead.append((self.there.clock.now, body))
+            self.there.dead.append(body)
         else:
             bits, _, _ = way.routing_key.rpartition(f".{way.queue.name}")
             wait = int(bits.replace(".", ""), 2) if way.exchange else 0
@@ -137,6 +146,12 @@ class SimulatedPublisher(Publisher):
             when = datetime.fromisoformat(eta).timestamp() if eta else None
             self.there.put(body, wait=wait, eta=when)
         self.step("after publishing", body)
+
+    def dead_letter(self, body: Mapping[str, Any], *, queue: str, headers: dict[str, str]) -> None:
+        """Keep it, in eager mode for the oracle alone: there is no broker then."""
+        super().dead_letter(body, queue=queue, headers=headers)
+        if eager.attempt.get() is not None:
+            self.there.dead.append(json.dumps(body).encode())
 
     def waiting(self, queue: str) -> int:
         self.step("before asking the broker", b"")

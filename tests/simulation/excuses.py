@@ -4,16 +4,17 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
+from tests.letters import recipients_of
 from tests.simulation.broker import Message
 from tests.simulation.clock import Clock
 from tests.simulation.plan import Plan
 from tests.simulation.processes import Process
-from tests.simulation.rows import Rows, opened, recipients_of
+from tests.simulation.rows import Rows, opened
 from tests.simulation.session import Copy, Session
 from tests.simulation.windows import Window
 
 NAMED = re.compile(r"^Message-ID: (\S+)", re.MULTILINE)
-AT_ONCE = 0.05  # seconds: who asked whether a mail may go, and is not stopped, has sent its MAIL
+AT_ONCE = 0.05  # seconds: who asked whether a mail may go, and is not stopped, has begun it
 
 
 class Excuses:
@@ -43,6 +44,8 @@ class Excuses:
         row = self.rows.row(copy.message_id)
         if row is not None:
             copy.fence, copy.until = row.fence, row.due_at
+            if row.state == "sending":
+                copy.claimed_at = row.due_at - self.plan.lease
         copy.true_at = self.clock.now
         self.in_hand[process.name].append(copy)
         late = self.late.get(process.name)

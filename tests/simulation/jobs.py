@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from django.core.mail import EmailMessage
 from django.db import Error, close_old_connections
 
@@ -31,16 +31,18 @@ def send(world: "World", process: Process) -> bool:
     if not world.outbox:
         return False
     numbers = world.outbox.pop(0)
+    world.excuses.begin(process)  # in eager mode it delivers
     messages = [message_of(world.mails[number]) for number in numbers]
     try:
         accept(messages, lane_of(MAILER))
     except PublishError as error:
         told, sure = "PublishError", error.queued
-    except Error as error:
+    except (Error, SoftTimeLimitExceeded) as error:
         told, sure = type(error).__name__, 0
         close_old_connections()  # as Django does at the end of a request
     else:
         told, sure = "accepted", len(numbers)
+    world.excuses.left(process)
     world.tell(f"the caller of mails {numbers} was told: {told}")
     for place, number in enumerate(numbers):
         mail = world.mails[number]
@@ -63,7 +65,9 @@ def look(world: "World", process: Process) -> bool:
     if not world.is_time_to_look():
         return False
     world.next_look = world.clock.now + INTERVAL
+    world.excuses.begin(process)
     timer.run()
+    world.excuses.left(process)
     return True
 
 
@@ -103,8 +107,9 @@ def work(world: "World", process: Process) -> bool:
     world.tell(f"{process.name} takes {'a ring' if ring else f'message {message.number}'}")
     try:
         tasks.deliver(Opaque(message.argument))
-    except Reject:
-        world.broker.give_back(message, process, Window.REJECTED)
+    except Reject as error:
+        window = Window.KILLED if "time" in str(error.reason) else Window.REJECTED
+        world.broker.give_back(message, process, window)
         return True
     world.excuses.left(process)
     if process.step("before acknowledging") == "lose":

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from tests.simulation.session import Copy, Session
 
 
@@ -26,7 +28,11 @@ class Line:
         return self
 
     def send(self, data: Any) -> int:
-        self.server.step("before the mail server hears it")
+        try:
+            self.server.step("before the mail server hears it")
+        except SoftTimeLimitExceeded:
+            self.session.overhear(bytes(data))  # who was interrupted there cannot tell
+            raise
         if self.session.gone:
             self.session.overhear(bytes(data))
             raise BrokenPipeError
@@ -66,7 +72,7 @@ class Line:
         return line + end
 
     def close(self) -> None:
-        """Hang up; of what was stopped, nobody may have listened to the answer."""
-        if self.process.stopped:
-            self.session.miss("its worker was stopped")
+        """Hang up; of what was stopped, or at its limit, nobody may have listened to the answer."""
+        if self.process.stopped or self.process.limited:
+            self.session.miss("its worker was stopped, or came to its time limit")
         self.session.gone = True

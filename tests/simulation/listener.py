@@ -20,7 +20,7 @@ class Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         self.tell(f"the log says: {ID.sub('', text)}")
-        if text.startswith(HIDING):
+        if text.startswith(HIDING) and "SoftTimeLimitExceeded" not in text:
             self.defects.append(text)
 
 

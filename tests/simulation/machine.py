@@ -1,8 +1,8 @@
 """The schedules of a simulation: who sends what, who goes on, and what goes wrong, and when."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
 
 from celery import Celery
 from hypothesis import strategies as st
@@ -34,11 +34,13 @@ plans = st.builds(
     max_age=st.sampled_from([3 * 24 * HOUR, HOUR]),
     ambiguous=st.sampled_from(["resend", "resend", "hold"]),
     extensions=st.sampled_from(list(EXTENSIONS)),
-    skews=st.sampled_from(
+    fast=st.sampled_from(
         [(0.0, 0.0, 0.0), (0.0, HOUR, 0.0), (-HOUR, 0.0, 60.0), (3.0, -3.0, -HOUR)]
     ),
+    speeds=st.sampled_from([(1.0, 1.0, 1.0), (0.99, 1.01, 1.0), (1.0005, 0.9995, 0.99)]),
     visibility=st.sampled_from([1800.0, 300.0]),
-    pace=st.sampled_from([SLOW, 0.01]),
+    pace=st.sampled_from([SLOW, 0.01, SLOW]),
+    eager=st.sampled_from([False] * 7 + [True]),
 ).map(with_time)
 fates = st.builds(
     Fate,
@@ -60,8 +62,15 @@ PUBLISHING = ["before publishing", "after publishing"]
 SENDING = ["before connecting to the mail server", "before the mail server hears it"]
 SENDING += ["after the mail server heard it", "after an answer of the mail server"]
 TASK = ["after taking a message", "before acknowledging"]
-LOSING = [*DATABASE, *PUBLISHING, "before acknowledging"]
 ABORTING = ["before INSERT", "after INSERT", "before UPDATE", "after UPDATE", "before COMMIT"]
+
+
+TROUBLES = ["ends", "database", "broker", "mail server", "clocks", "pauses"]
+
+
+def trouble(kind: str) -> Any:
+    """Let a rule be drawn in those runs alone that have trouble of this kind."""
+    return precondition(lambda self: kind in self.troubles)
 
 
 class Simulation(RuleBasedStateMachine):
@@ -72,6 +81,8 @@ class Simulation(RuleBasedStateMachine):
     stories: ClassVar[list[list[str]]] = []  # of the last runs
 
     _world: World | None = None
+    ordered = ""  # last
+    troubles: Collection[str] = TROUBLES  # few in a run, so that what needs several of a kind comes
 
     @property
     def world(self) -> World:
@@ -81,16 +92,30 @@ class Simulation(RuleBasedStateMachine):
     @initialize(
         plan=plans,
         fates=st.lists(fates, min_size=3, max_size=6),
-        lasts=st.sampled_from([(None,), (70.0,)]),
+        lasts=st.sampled_from([(None,), (70.0,), (40.0,)]),
+        troubles=st.lists(st.sampled_from(TROUBLES), min_size=2, max_size=3, unique=True),
+        pausing=st.booleans(),
     )
-    def begin(self, plan: Plan, fates: Sequence[Fate] = (), lasts: Spans = (None,)) -> None:
+    def begin(
+        self,
+        plan: Plan,
+        fates: Sequence[Fate] = (),
+        lasts: Spans = (None,),
+        troubles: Collection[str] = TROUBLES,
+        *,
+        pausing: bool = False,
+    ) -> None:
+        self.troubles = troubles
         app = self.apps[plan.rabbitmq]
+        app.conf.task_always_eager = plan.eager
         app.conf.broker_transport_options = {"visibility_timeout": plan.visibility}
         self._world = World(plan, app)
         self.stories.append(self.world.story)
         self.world.begin()
         if fates:
             self.send(list(fates), None, lasts)
+        if pausing and "pauses" in troubles:
+            self.order()
 
     @rule(fates=st.lists(fates, min_size=1, max_size=6), wait=waits, lasts=spans)
     def send(self, fates: list[Fate], wait: float | None, lasts: Spans) -> None:
@@ -121,71 +146,95 @@ class Simulation(RuleBasedStateMachine):
         """Once more, for it is what happens most often."""
         self.go_together(seconds)
 
+    @trouble("clocks")
     @rule(seconds=st.sampled_from([2.0, 70.0, 1000.0]))
     def stand_still(self, seconds: float) -> None:
         """Let time pass for machines that sleep."""
         self.world.clock.now += seconds
 
+    @trouble("clocks")
     @rule(
         who=st.sampled_from(["worker 1", "worker 2", "web"]),
-        skew=st.sampled_from([0.0, 60.0, -60.0, HOUR]),
+        fast=st.sampled_from([0.0, 60.0, -60.0, HOUR]),
     )
-    def set_clock(self, who: str, skew: float) -> None:
-        self.world.tell(f"the clock of {who} is set to be {skew:.0f} s fast")
-        self.world.set_clock(who, skew)
+    def set_clock(self, who: str, fast: float) -> None:
+        self.world.tell(f"the clock of {who} is set to be {fast:.0f} s fast")
+        self.world.set_clock(who, fast)
 
-    @rule(order=st.sampled_from(["pause", "resume"]))
-    def order(self, order: str) -> None:
+    @trouble("pauses")
+    @rule()
+    def order(self) -> None:
         """Let an operator pause the mailer, or resume it."""
-        self.world.orders.append(order)
+        self.ordered = "resume" if self.ordered == "pause" else "pause"
+        self.world.orders.append(self.ordered)
 
+    @trouble("ends")
     @rule(
         step=st.sampled_from([*DATABASE, *PUBLISHING, *SENDING, *TASK]),
         nth=st.integers(1, 8),
-        what=st.sampled_from(["kill", "end"]),
+        what=st.sampled_from(["kill", "end", "child"]),
     )
     def ends(self, step: str, nth: int, what: str) -> None:
         """Let whoever comes to a step be killed there, or ended."""
         self.world.mishaps.faults.append(Fault(step, nth, what))
 
-    @rule(step=st.sampled_from(LOSING), nth=st.integers(1, 8))
+    @trouble("ends")
+    @rule(step=st.sampled_from([*DATABASE, *PUBLISHING, *SENDING]), nth=st.integers(1, 8))
+    def comes_to_its_limit(self, step: str, nth: int) -> None:
+        """Let a worker, or a task that sends mail, come to its soft limit of time, and go on."""
+        self.world.mishaps.faults.append(Fault(step, nth, "limit"))
+
+    @trouble("database")
+    @rule(step=st.sampled_from(DATABASE), nth=st.integers(1, 8))
     def loses(self, step: str, nth: int) -> None:
         """Let whoever comes to a step lose the database, or the broker, there."""
         self.world.mishaps.faults.append(Fault(step, nth, "lose"))
 
+    @trouble("broker")
+    @rule(step=st.sampled_from([*PUBLISHING, "before acknowledging"]), nth=st.integers(1, 8))
+    def loses_broker(self, step: str, nth: int) -> None:
+        self.loses(step, nth)
+
+    @trouble("database")
     @rule(step=st.sampled_from(ABORTING), nth=st.integers(1, 8))
     def aborts(self, step: str, nth: int) -> None:
         """Let the database undo a transaction, as for a deadlock."""
         self.world.mishaps.faults.append(Fault(step, nth, "abort"))
 
+    @trouble("broker")
     @rule(step=st.sampled_from([*SENDING, "before COMMIT", *PUBLISHING]), nth=st.integers(1, 8))
     def cuts(self, step: str, nth: int) -> None:
         """Cut a worker's connection to the broker, of which its task hears nothing."""
         self.world.mishaps.faults.append(Fault(step, nth, "cut"))
 
-    @rule(seconds=st.sampled_from([5.0, 60.0, 2000.0]))
-    def database_away(self, seconds: float) -> None:
-        self.world.tell(f"the database is away for {seconds:.0f} s")
-        self.world.mishaps.away_until = self.world.clock.now + seconds
+    @trouble("database")
+    @rule(
+        seconds=st.sampled_from([5.0, 60.0, 2000.0]), after=st.sampled_from([0.0, 0.0, 15.0, 45.0])
+    )
+    def database_away(self, seconds: float, after: float = 0.0) -> None:
+        self.world.tell(f"the database is away for {seconds:.0f} s, after {after:.0f} s")
+        begin = self.world.clock.now + after
+        self.world.mishaps.away = begin, begin + seconds
 
-    @rule(trouble=st.sampled_from(["", "down", "password", "busy", "silent"]))
-    def mail_server(self, trouble: str) -> None:
-        self.world.tell(f"the mail server is {trouble or 'well'}")
-        self.world.server.trouble = trouble
+    @trouble("mail server")
+    @rule(mood=st.sampled_from(["", "down", "password", "busy", "silent"]))
+    def mail_server(self, mood: str) -> None:
+        self.world.tell(f"the mail server is {mood or 'well'}")
+        self.world.server.trouble = mood
 
+    @trouble("mail server")
     @rule(pace=st.sampled_from([0.01, 1.0, SLOW, 9.0]))
     def mail_server_pace(self, pace: float) -> None:
         self.world.tell(f"the mail server takes {pace} s for each answer")
         self.world.server.pace = pace
 
-    # Without the ledger the broker is all there is.
-    @precondition(lambda self: self._world is not None and self._world.plan.ledger)
+    @trouble("broker")
     @rule()
     def flush_broker(self) -> None:
-        """Let the broker lose all rings."""
-        if self.world.broker.queue:
+        """Let the broker lose all rings; without the ledger it is all there is."""
+        if self.world.plan.ledger and self.world.broker.queue:
             self.world.tell("the broker is flushed")
-        self.world.broker.queue.clear()
+            self.world.broker.queue.clear()
 
     def teardown(self) -> None:
         if self._world is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import OperationalError, connections
 
 from tests.simulation.broker import Broker, refused
@@ -23,17 +24,21 @@ class Mishaps:
     def __init__(self, broker: Broker, excuses: Excuses, tell: Callable[[str], None]) -> None:
         self.broker, self.excuses, self.tell = broker, excuses, tell
         self.faults: list[Fault] = []
-        self.away_until = 0.0
+        self.away = 0.0, 0.0  # from and until when the database is
         self.happened: Counter[str] = Counter()
 
     def end(self) -> None:
         """Let nothing go wrong any more."""
         self.faults.clear()
-        self.away_until = 0.0
+        self.away = 0.0, 0.0
 
     def at_step(self, process: Process, name: str) -> str:
         """Let happen what is to go wrong here; return what the step itself has to do."""
         for fault in [each for each in self.faults if each.step == name]:
+            if fault.what == "child" and not process.is_child:
+                continue
+            if fault.what == "limit" and not process.has_limit:
+                continue
             fault.nth -= 1
             if fault.nth:
                 continue
@@ -45,9 +50,13 @@ class Mishaps:
                 self.tell(f"{process.name} loses its connection to the broker {name}")
                 self.broker.lose(process, Window.CUT)
                 continue
-            self.tell(f"{process.name} is {fault.what}ed {name}")
+            self.tell(f"{process.name} {ENDS[fault.what]} {name}")
             self.excuses.doubt_all()
-            if fault.what == "kill":
+            if fault.what == "limit":
+                process.limited = True
+                raise SoftTimeLimitExceeded
+            process.survived = fault.what == "child"
+            if fault.what != "end":
                 process.die()
             raise Ended
         return ""
@@ -75,7 +84,8 @@ class Mishaps:
         inside = raw is not None and is_open(raw) and raw.in_transaction
         with process.still() if inside else nullcontext():
             verdict = process.step(f"{moment} {verb}")
-        if process.clock.now < self.away_until:
+        begin, end = self.away
+        if begin <= process.clock.now < end:
             verdict = "away"
         if not verdict:
             return
@@ -93,6 +103,8 @@ class Mishaps:
         raise kind("the server closed the connection unexpectedly")
 
 
+ENDS = {"kill": "is killed", "end": "is ended", "child": "is killed, and its parent is not,"}
+ENDS |= {"limit": "comes to its time limit"}
 SAYS = {"lose": "loses the database", "abort": "is the victim of a deadlock"}
 
 

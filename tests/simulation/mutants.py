@@ -5,9 +5,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest import mock
 
+from django.db.models import QuerySet
+
 from mailqueue.delivery import deliver, work
 from mailqueue.delivery.deliver import Gate, is_expired
+from mailqueue.ledger import taking
 from mailqueue.ledger.claims import Claims
+from mailqueue.ledger.clock import Clock
+from mailqueue.ledger.models import Entry
 from mailqueue.outcome.outcome import Stage
 from mailqueue.smtp.transaction import Command, Transaction
 
@@ -39,6 +44,12 @@ def note_once(
         return done.kept().finish(results), claim(), None
 
 
+def due_or_paused(mailer: str, database: str, *, outlived: bool) -> QuerySet[Entry]:
+    """Claim what is due, whether its mailer is paused or not."""
+    rows = Entry.objects.using(database).filter(mailer=mailer, due_at__lte=Clock())
+    return rows.filter(give_up_at__lte=Clock()) if outlived else rows
+
+
 def shifted(self: Transaction) -> Iterator[Command]:
     """Take the answer to each recipient for that to the next one."""
     for command in opening(self):
@@ -56,5 +67,6 @@ MUTANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "lease": lambda: mock.patch.object(deliver.Gate, "lets_go", goes_unless_expired),
     "expires": lambda: mock.patch.object(deliver.Gate, "lets_go", goes_with_its_lease),
     "dropped": lambda: mock.patch.object(work, "note", note_once),
+    "paused": lambda: mock.patch.object(taking, "due", due_or_paused),
     "shifted": lambda: mock.patch.object(Transaction, "opening", shifted),
 }

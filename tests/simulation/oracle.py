@@ -8,34 +8,18 @@ What it allows is named on the page of guarantees: a second copy by `Excuses`, a
 - an end that is wrong by as much as the clocks are.
 """
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 
 from mailqueue.broker.dead import read
-from mailqueue.outcome.outcome import Kind, Stage
-from mailqueue.wire.envelope import unpack
-from mailqueue.wire.signature import worker_keys
+from mailqueue.outcome.outcome import Kind
+from tests.letters import BROKERS, Letter, letters_in, letters_of
 from tests.simulation.plan import Mail
-from tests.simulation.rows import BROKERS, TABLE, opened, recipients_of, seconds_of
+from tests.simulation.rows import TABLE
 from tests.simulation.windows import Window
 from tests.simulation.world import World
 
-OPENING = {Stage.CONNECT, Stage.TLS, Stage.AUTH}
-MAILERS = {Kind.CONFIGURATION, Kind.RATE_LIMITED}
 DELIVERIES = 10  # of RabbitMQ, until it buries a message
-
-
-@dataclasses.dataclass(frozen=True)
-class Letter:
-    """A dead letter, for one recipient."""
-
-    mail: int
-    recipient: int
-    kind: str
-    stage: str
-    reason: str
-    died_at: float
 
 
 def heal(world: World) -> None:
@@ -106,54 +90,47 @@ def untimely(world: World) -> Iterator[str]:
             yield f"mail {mail.number} went out {late:.0f} s after it had expired"
         clock = copy.true_at if world.plan.ledger else copy.at
         early = (mail.send_at or 0.0) - clock
-        wrong = world.worst_web_skew if world.plan.ledger else 0.0
+        wrong = world.clocks["web"].error if world.plan.ledger else 0.0
         if early > 0.01 + wrong and not copy.stopped:
             yield f"mail {mail.number} went out {early:.0f} s before its time"
-        # What was in hand when the pause began may go for as long as its lease holds.
-        for since, until in world.pauses if world.plan.ledger else ():
-            if since + world.plan.lease < copy.begun < until and not copy.stopped:
-                yield f"mail {mail.number} went out while its mailer was paused"
+        # What was in hand when the pause began may go.
+        if any(since < copy.claimed_at < until for since, until in world.pauses):
+            yield f"mail {mail.number} was claimed while its mailer was paused"
 
 
 def dead_letters(world: World) -> Iterator[Letter]:
-    query = f"SELECT payload, kind, stage, reason, finished_at FROM {TABLE} WHERE state = 'dead'"
-    for payload, kind, stage, reason, died_at in world.rows.ask(query):
-        mail, recipients = recipients_of(unpack(payload, worker_keys()))
-        for each in recipients:
-            yield Letter(mail, each, kind, stage, reason, seconds_of(died_at))
-    for died_at, body in world.broker.dead:
-        letter = read(body)
-        for envelope in opened(body):
-            mail, recipients = recipients_of(envelope)
-            kind = letter.kind or ("broker" if letter.reason == BROKERS else "")
-            for each in recipients:
-                yield Letter(mail, each, kind, letter.stage, letter.reason, died_at)
+    for row in world.rows.dead():
+        yield from letters_in(row)
+    for body in world.broker.dead:
+        yield from letters_of(read(body))
 
 
 def wrong(letter: Letter, world: World) -> Iterator[str]:
     """Yield what is wrong with a dead letter: it says why, and the fault is its own."""
-    name = f"the dead letter of mail {letter.mail} for recipient {letter.recipient}"
-    if not (letter.kind and letter.reason):
-        yield f"{name} does not say why: {letter.kind!r} {letter.reason!r}"
-    if letter.reason.startswith(("too old", "expired")):
-        yield from too_soon(name, letter, world)
-    elif letter.kind in MAILERS or letter.stage in OPENING:
+    name = letter.name
+    yield from letter.unclear()
+    if letter.ran_out:
+        yield from too_soon(letter, world)
+    elif letter.blames_the_mailer:
         yield f"{name} is dead for a fault of the mailer: {letter.reason}"
     elif letter.kind == Kind.PERMANENT:
-        if (letter.mail, letter.recipient) not in world.server.said_no:
+        said_no = world.server.said_no
+        # Django's backend tells an error of a content for all, also for who was refused before.
+        of_mail = not world.plan.reports and letter.mail in {mail for mail, _ in said_no}
+        if not (of_mail or (letter.mail, letter.recipient) in said_no):
             yield f"{name} says {letter.reason!r}, and the server never did"
     elif letter.kind == Kind.AMBIGUOUS:
         needed = 1 if world.plan.ambiguous == "hold" else 2
         if len(world.excuses.doubts[letter.mail]) < needed:
             yield f"{name} may have arrived, it says, and everybody knows: {letter.reason!r}"
-    elif letter.kind == "broker":
+    elif letter.kind == BROKERS:
         if world.excuses.returned[letter.mail] <= DELIVERIES:
             yield f"{name} was buried by the broker without need"
     else:
         yield f"{name} died of what passes: {letter.reason}"
 
 
-def too_soon(name: str, letter: Letter, world: World) -> Iterator[str]:
+def too_soon(letter: Letter, world: World) -> Iterator[str]:
     """Yield whether a mail died before its time was over."""
     mail, plan = world.mails[letter.mail], world.plan
     if letter.reason.startswith("expired"):
@@ -162,8 +139,8 @@ def too_soon(name: str, letter: Letter, world: World) -> Iterator[str]:
         queued_at = max(mail.send_at or 0.0, mail.accepted_at or 0.0)
         over_at = queued_at + plan.max_age + held(queued_at, letter.died_at, world)
     # By the clocks of whoever queued it and of whoever let it die.
-    if letter.died_at < over_at - plan.longest_wait - 2 * world.worst_skew:
-        yield f"{name} says {letter.reason!r}, and it was not"
+    if letter.died_at < over_at - plan.longest_wait - 2 * world.clock_error:
+        yield f"{letter.name} says {letter.reason!r}, and it was not"
 
 
 def held(begin: float, end: float, world: World) -> float:

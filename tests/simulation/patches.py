@@ -1,30 +1,33 @@
 """What stands in the place of time, chance, broker and database while a run lasts."""
 
 import functools
+import itertools
 import random
 import secrets
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
 from mailqueue import lanes, log
+from mailqueue.bootsteps import relay as timer
 from mailqueue.broker import bell, publish
-from mailqueue.delivery import deliver, paused, process, work
+from mailqueue.broker.dead import DeadLetter
+from mailqueue.delivery import deliver, follow_up, paused, process, work
 from mailqueue.ledger import database  # noqa: F401 (it is imported when it is needed)
-from tests.simulation.clock import Times
+from tests.simulation.clock import OwnClock, Times
 from tests.simulation.processes import Process
 from tests.simulation.sqlite import base as sqlite
 
 REAL = {"mailqueue.watch", "mailqueue.bounded"}  # they watch over threads of this very process
 
 
-def skew() -> float:
+def own_clock(world: Any) -> OwnClock:
     here = Process.current()
-    return 0.0 if here is None else here.skew
+    return OwnClock(world.clock) if here is None else here.own_clock
 
 
 def sleep(seconds: float) -> None:
@@ -33,10 +36,16 @@ def sleep(seconds: float) -> None:
     here.wait(seconds)
 
 
+def now_and_then(ask: Callable[[], Any]) -> Callable[[], Any]:
+    """Ask each tenth time only: it costs a third of a run, and in a run nothing grows that old."""
+    count = itertools.count(1)
+    return lambda: ask() if next(count) % 10 == 0 else 0
+
+
 @contextmanager
 def patched(world: Any) -> Iterator[None]:
     """Let the modules of the package live in a world."""
-    times: Any = Times(world.clock, skew, sleep)
+    times: Any = Times(lambda: own_clock(world), sleep)
     changes: list[tuple[Any, str, Any]] = [
         (module, "time", times)
         for name, module in list(sys.modules.items())
@@ -44,11 +53,13 @@ def patched(world: Any) -> Iterator[None]:
     ]
     tried = functools.partial(deliver.deliver, clock=times.time, random=lambda: 0.5)
     changes += [(work, "deliver", tried), (process, "deliver", tried)]
+    died = lambda **facts: DeadLetter(died_at=times.time(), **facts)  # noqa: E731
+    changes += [(follow_up, "DeadLetter", died)]
     changes += [(each, "carrier_app", lambda: world.app) for each in (publish, bell)]
     changes += [(each, "publisher_of", lambda app: world.publisher) for each in (publish, bell)]
     changes += [(lanes, "ring_soon", bell.ring)]  # a thread of its own would belong to no process
     changes += [(sqlite, "now", lambda: world.clock.now), (sqlite, "asked", world.mishaps.database)]
-    changes += [(log, "FEW", 10**9)]
+    changes += [(log, "FEW", 10**9), (timer, "purge", now_and_then(timer.purge))]
     # Of mails that are due at the same time, it is their ids that say which is first.
     chance = random.Random(0)
     changes += [(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4))]

@@ -26,9 +26,11 @@ class Plan:
     max_age: float = 3 * 86400.0
     ambiguous: str = "resend"
     extensions: str = "plain"
-    skews: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    fast: tuple[float, float, float] = (0.0, 0.0, 0.0)  # seconds
+    speeds: tuple[float, float, float] = (1.0, 1.0, 1.0)  # seconds in a true one
     visibility: float = 1800.0
     pace: float = 0.01  # seconds to each answer of the mail server
+    eager: bool = False  # task_always_eager
 
     @property
     def reports(self) -> bool:
@@ -82,8 +84,9 @@ class Mail:
 class Fault:
     """What goes wrong at a step, when it comes for the nth time.
 
-    "kill" and "end" a process; "lose" a connection to whoever is asked there; "abort" a
-    transaction; "cut" a worker's connection to the broker while it goes on.
+    "kill" and "end" a process; kill the "child" of a worker that goes on; come to a "limit" of
+    time, a soft one; "lose" a connection to whoever is asked there; "abort" a transaction; "cut" a
+    worker's connection to the broker while it goes on.
     """
 
     step: str

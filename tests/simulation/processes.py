@@ -13,7 +13,7 @@ from typing import Any
 from mailqueue.broker import bell
 from mailqueue.delivery import deliver, paused, work
 from mailqueue.delivery.breaker import Breaker
-from tests.simulation.clock import Clock
+from tests.simulation.clock import Clock, OwnClock
 
 STEP = 0.002  # seconds that a step takes
 LATE = 1.0  # seconds after which a process that is not let was stopped
@@ -37,12 +37,14 @@ class Process:
     here = threading.local()
 
     def __init__(
-        self, name: str, clock: Clock, skew: float, job: Callable[["Process"], bool]
+        self, name: str, clock: Clock, own_clock: OwnClock, job: Callable[["Process"], bool]
     ) -> None:
-        self.name, self.clock, self.skew, self.job = name, clock, skew, job
+        self.name, self.clock, self.own_clock, self.job = name, clock, own_clock, job
         self.ready_at = clock.now
         self.stopped = 0.0
         self.busy = self.dead = self.gone = False
+        self.survived = False  # it is the child of a worker that goes on
+        self.limited = False  # it came to its limit of time, in the present piece of work
         self.was_set = False  # its clock was, in the present piece of work
         self.held_still = 0  # blocks in which it is not interrupted
         self.defect: BaseException | None = None
@@ -62,6 +64,16 @@ class Process:
     @classmethod
     def current(cls) -> "Process | None":
         return getattr(cls.here, "process", None)
+
+    @property
+    def is_child(self) -> bool:
+        """Whether it runs tasks for a worker."""
+        return self.name.startswith("worker")
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether somebody may have set it a limit of time."""
+        return self.is_child or self.name == "web"
 
     # What the world does.
 
@@ -139,7 +151,8 @@ class Process:
         self._go.acquire()
         try:
             while not self.dead:
-                self.busy, self.stopped, self.was_set = True, 0.0, False
+                self.busy, self.stopped = True, 0.0
+                self.was_set = self.limited = False
                 found = self.job(self)
                 self.busy = False
                 if not found or self._steps <= 0:

@@ -1,6 +1,5 @@
 """What is in the table and in messages, as whoever looks on sees it: without Django's models."""
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,15 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from mailqueue.broker.dead import read
-from mailqueue.broker.message import queue_of_ring
 from mailqueue.ledger.models import Attempt, Entry, Pause, Recipient
 from mailqueue.wire.envelope import Envelope, unpack
 from mailqueue.wire.signature import worker_keys
+from tests.letters import envelopes_in, recipients_of
 from tests.simulation.plan import MEMORY
-from tests.simulation.session import ADDRESS
 
 TABLE = Entry._meta.db_table
-BROKERS = "redelivered too often by the broker"
 
 
 class Row(NamedTuple):
@@ -25,6 +22,18 @@ class Row(NamedTuple):
     fence: str
     state: str
     due_at: float
+
+
+class Dead(NamedTuple):
+    """What a dead letter of the ledger says."""
+
+    payload: str
+    kind: str
+    stage: str
+    code: int | None
+    reason: str
+    attempts: int
+    finished_at: datetime
 
 
 class Rows:
@@ -52,12 +61,12 @@ class Rows:
         query = f"SELECT fence, state, due_at FROM {TABLE} WHERE message_id = ?"
         found = self.ask(f"{query} ORDER BY state = 'sending' DESC LIMIT 1", message_id)
         for fence, state, due_at in found:
-            return Row(fence, state, seconds_of(due_at) if due_at else float("inf"))
+            return Row(fence, state, time_of(due_at).timestamp() if due_at else float("inf"))
         return None
 
     def next_due(self) -> float | None:
         [[due]] = self.ask(f"SELECT MIN(due_at) FROM {TABLE}")
-        return None if due is None else seconds_of(due)
+        return None if due is None else time_of(due).timestamp()
 
     def in_hand(self) -> Iterator[tuple[int, str]]:
         """Yield the mails that somebody has claimed, with the fence of the claim."""
@@ -65,26 +74,19 @@ class Rows:
         for payload, fence in self.ask(query):
             yield recipients_of(unpack(payload, worker_keys()))[0], fence
 
+    def dead(self) -> Iterator[Dead]:
+        query = f"SELECT {', '.join(Dead._fields)} FROM {TABLE} WHERE state = 'dead'"
+        for *what, finished_at in self.ask(query):
+            yield Dead(*what, time_of(finished_at))
+
     def is_paused(self) -> bool:
         return bool(self.ask(f"SELECT 1 FROM {Pause._meta.db_table}"))
 
 
-def seconds_of(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+def time_of(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def opened(body: bytes) -> Iterator[Envelope]:
-    """Yield the envelopes in a message of the mail queue, or of dead letters."""
-    letter = read(body)
-    texts = [letter.content]
-    if letter.reason == BROKERS:  # it is a task, which the broker may have buried
-        texts = [] if queue_of_ring(letter.content) else json.loads(letter.content)
-    for text in texts:
-        yield unpack(text, worker_keys())
-
-
-def recipients_of(envelope: Envelope) -> tuple[int, list[int]]:
-    """Return the number of a mail, and those of the recipients that its envelope names."""
-    names = envelope.recipients
-    found = ADDRESS.findall(" ".join(names if names is not None else envelope.message["to"]))
-    return int(found[0][1]), [int(number) for number, _ in found]
+    """Yield the envelopes in a message of the mail queue, which is read as if it were buried."""
+    return envelopes_in(read(body))

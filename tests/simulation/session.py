@@ -1,22 +1,24 @@
 """What the mail server makes of what one client says."""
 
 import dataclasses
-import re
 from collections import deque
 from typing import TYPE_CHECKING
 
+from tests.letters import ADDRESS
 from tests.simulation.processes import Process
 
 if TYPE_CHECKING:
     from tests.simulation.mail_server import MailServer
 
-ADDRESS = re.compile(r"<?r(\d+)\.m(\d+)@example\.test>?")
 OK = b"250 2.0.0 ok"
 
 
 @dataclasses.dataclass(eq=False)
 class Copy:
-    """A mail that the server took, for these recipients. `begun` is when its MAIL came."""
+    """A mail that the server took, for these recipients. `begun` is when its content was announced.
+
+    Just before that our client asks whether the mail may go.
+    """
 
     mail: int
     recipients: tuple[int, ...]
@@ -29,6 +31,7 @@ class Copy:
     message_id: str = ""
     fence: str = ""  # of the claim in the ledger, and when its lease ends
     until: float = float("inf")
+    claimed_at: float = float("inf")
     excused: bool = False
     heard: bool = False
     stopped: bool = False  # its worker was, after it had asked whether the mail may go
@@ -103,8 +106,9 @@ class Session:
             return False
         self.chunks += self.data[:length]
         self.data, self.expects = self.data[length:], None
-        if not self.accepted:
-            self.answer(b"503 5.5.1 no recipients")
+        if not self.accepted and self.mail is not None:
+            self.refused.add(self.mail)
+            self.answer(b"503 5.5.1 no recipients", self.mail)
         elif self.last:
             self.take(self.chunks)
         else:
@@ -131,8 +135,6 @@ class Session:
 
     def on_mail(self, rest: str) -> None:
         self.reset()
-        self.begun = self.server.clock.now
-        self.begun_at = self.begun + self.process.skew
         if self.server.trouble == "busy":
             self.answer(b"421 4.3.2 too busy")
             self.hang_up("the server was busy")
@@ -151,12 +153,19 @@ class Session:
             self.accepted.append(number)
         self.answer(text)
 
+    def announced(self) -> None:
+        """Note when a content was announced; of BDAT the first one counts."""
+        if not self.begun:
+            self.begun, self.begun_at = self.server.clock.now, self.process.own_clock.time()
+
     def on_data(self, rest: str) -> None:
+        self.announced()
         if self.accepted:
             self.expects = "DATA", 0
         self.answer(b"354 go on" if self.accepted else b"503 5.5.1 no recipients")
 
     def on_bdat(self, rest: str) -> None:
+        self.announced()
         length, _, last = rest.partition(" ")
         self.expects, self.last = ("BDAT", int(length)), bool(last)
 
@@ -169,7 +178,7 @@ class Session:
         self.gone = True
 
     def reset(self) -> None:
-        self.mail, self.accepted, self.chunks = None, [], b""
+        self.mail, self.accepted, self.chunks, self.begun = None, [], b"", 0.0
 
     def take(self, content: bytes) -> None:
         """Take a content, or do to it what its fate is."""
@@ -182,7 +191,7 @@ class Session:
             self.refused.add(self.mail)
             self.answer(no, self.mail)
             return self.reset()
-        at = self.server.clock.now + self.process.skew
+        at = self.process.own_clock.time()
         to = tuple(self.accepted)
         text = content.decode()
         copy = Copy(self.mail, to, text, self.begun, self.begun_at, at, self.process)

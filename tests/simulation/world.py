@@ -8,7 +8,7 @@ from django.test import override_settings
 
 from tests.ledger.databases import To
 from tests.simulation.broker import Broker, SimulatedPublisher
-from tests.simulation.clock import BEGIN, Clock
+from tests.simulation.clock import BEGIN, Clock, OwnClock
 from tests.simulation.excuses import Excuses
 from tests.simulation.jobs import JOBS
 from tests.simulation.listener import listening
@@ -19,6 +19,8 @@ from tests.simulation.plan import ALIAS, Mail, Plan
 from tests.simulation.processes import Process
 from tests.simulation.rows import Rows
 from tests.simulation.windows import Window
+
+MACHINES = ("worker 1", "worker 2", "web")  # that have clocks of their own
 
 
 class World:
@@ -35,9 +37,9 @@ class World:
         self.paused_since: float | None = None
         self.pauses: list[tuple[float, float]] = []
         self.next_look = 0.0
-        self.skews = dict(zip(("worker 1", "worker 2", "web"), plan.skews, strict=True))
-        self.worst_skew = max(map(abs, plan.skews))
-        self.worst_web_skew = abs(plan.skews[2])
+        self.clocks = {name: OwnClock(self.clock) for name in JOBS}
+        wrong = zip(MACHINES, plan.fast, plan.speeds, strict=True)
+        self.clocks |= {name: OwnClock(self.clock, *how) for name, *how in wrong}
         self.rows = Rows()
         self.excuses = Excuses(plan, self.clock, self.rows, self.tell)
         self.broker = Broker(self.clock, rabbitmq=plan.rabbitmq, visibility=plan.visibility)
@@ -73,7 +75,7 @@ class World:
 
     def start(self, name: str) -> None:
         job = functools.partial(JOBS[name], self)
-        process = Process(name, self.clock, self.skews.get(name, 0.0), job)
+        process = Process(name, self.clock, self.clocks[name], job)
         process.on_step, process.at_end = self.mishaps.at_step, self.gone
         self.excuses.begin(process)
         self.processes[name] = process
@@ -81,21 +83,23 @@ class World:
     def gone(self, process: Process) -> None:
         """See a process end."""
         close()
+        self.excuses.doubt_all()  # once more: what it had not committed is undone now
         self.excuses.gone(process)
-        if process.name.startswith("worker"):
+        if process.is_child and not process.survived:
             self.broker.lose(process, Window.KILLED)
 
     def tell(self, text: str) -> None:
         self.story.append(f"{self.clock.now - BEGIN:10.3f} s  {text}")
 
-    def set_clock(self, name: str, skew: float) -> None:
+    def set_clock(self, name: str, fast: float) -> None:
         """Set the clock of a machine, while what runs there goes on."""
-        process = self.processes[name]
-        self.skews[name] = process.skew = skew
-        process.was_set = True
-        self.worst_skew = max(self.worst_skew, abs(skew))
-        if name == "web":
-            self.worst_web_skew = max(self.worst_web_skew, abs(skew))
+        self.clocks[name].set(fast)
+        self.processes[name].was_set = True
+
+    @property
+    def clock_error(self) -> float:
+        """Return the most that any clock has been wrong by."""
+        return max(each.error for each in self.clocks.values())
 
     # Who is let go on.
 
@@ -112,6 +116,7 @@ class World:
             if process.defect is not None:
                 self.defects.append(f"{name} ended with {process.defect!r}")
             self.start(name)
+            self.broker.pass_on(process, self.processes[name], Window.KILLED)
 
     def go(self, seconds: float) -> None:
         """Let all go on together, for so long."""

@@ -137,6 +137,37 @@ def test_interruption_while_waiting_for_an_answer(
     assert server.connections == 2
 
 
+def test_interruption_while_a_message_is_written(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The handler of a signal runs as the socket has taken it: the server may have, too."""
+
+    class Wire:
+        def __init__(self, sock: socket.socket) -> None:
+            self.sock = sock
+
+        def send(self, data: memoryview) -> int:
+            sent = self.sock.send(data)
+            if bytes(data).endswith(b"\r\n.\r\n"):
+                raise SoftTimeLimitExceeded
+            return sent
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.sock, name)
+
+    def init(self: Dialogue, sock: Any, **options: Any) -> None:
+        made(self, Wire(sock), **options)
+
+    made = Dialogue.__init__
+    monkeypatch.setattr(Dialogue, "__init__", init)
+    server.extensions = ()
+    with backend(server.port) as target:
+        assert told(target.deliver(mails(2))) == [
+            {"r0": "ambiguous accepted"},
+            {"r1": "transient unknown"},
+        ]
+
+
 def test_base_exception_is_raised_and_closes(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

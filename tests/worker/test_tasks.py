@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from celery.exceptions import Reject
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
@@ -152,6 +152,22 @@ def test_a_batch_goes_back_when_what_follows_cannot_be_published(project, sink, 
     # And so does one whose worker dies.
     assert tasks.deliver.acks_late
     assert tasks.deliver.reject_on_worker_lost
+
+
+def test_a_batch_goes_back_whose_worker_comes_to_a_limit_of_time(project, sink, monkeypatch):
+    """It became one dead letter with all that was sent in it."""
+
+    def over(*args, **kwargs):
+        raise SoftTimeLimitExceeded
+
+    send("a@example.test")
+    batch = queued(project)
+    sink.answer("RCPT", "450 4.2.1 later")
+    monkeypatch.setattr(Lane, "publish", over)
+    with pytest.raises(Reject) as raised:
+        run_task(batch)
+    assert raised.value.requeue
+    assert dead(project) == []
 
 
 def test_an_expired_mail_is_not_sent(project, sink):
