@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from celery import Celery
 from celery._state import _task_stack
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
@@ -96,6 +97,18 @@ def test_what_would_be_tried_again_is_an_error_to_the_caller(eager, sink):
 def test_a_relay_that_is_away_is_an_error_to_the_caller(eager):
     with project_settings(QUEUE, 1), pytest.raises(PublishError, match="failed for now"):
         send(mail("a@x.test"))
+
+
+def test_the_end_of_the_callers_time_is_told_to_the_caller(eager, sink, told, monkeypatch):
+    """It made a dead letter, which nobody keeps here."""
+
+    def over(*args, **kwargs):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr("mailqueue.delivery.process.announce", over)
+    with project_settings(QUEUE, sink.port), pytest.raises(SoftTimeLimitExceeded):
+        send(mail("a@x.test"))
+    assert told == []
 
 
 def test_mail_for_later_has_no_queue_to_wait_in(eager, sink):
