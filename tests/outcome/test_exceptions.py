@@ -58,6 +58,13 @@ def boto(code: str, status: int) -> Exception:
     return error
 
 
+def boto_without_more() -> Exception:
+    """An error of the service that names no cause and no status."""
+    error = boto("", 400)
+    error.response = {}  # type: ignore[attr-defined]
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "stage", "code"),
     [
@@ -117,6 +124,9 @@ def boto(code: str, status: int) -> Exception:
         (requests.ConnectTimeout(), Kind.TRANSIENT, Stage.CONNECT, None),
         (json.JSONDecodeError("x", JO, 0), Kind.AMBIGUOUS, Stage.ACCEPTED, None),
         (boto("ThrottlingException", 400), Kind.RATE_LIMITED, Stage.DATA, 429),
+        (boto("TooManyRequestsException", 400), Kind.RATE_LIMITED, Stage.DATA, 429),
+        (boto("LimitExceededException", 400), Kind.RATE_LIMITED, Stage.DATA, 429),
+        (boto_without_more(), Kind.TRANSIENT, Stage.DATA, 500),
         (boto("MessageRejected", 400), Kind.PERMANENT, Stage.DATA, 400),
         (boto("InternalFailure", 500), Kind.TRANSIENT, Stage.DATA, 500),
         (anymail.AnymailInvalidAddress(JO), Kind.PERMANENT, Stage.MESSAGE, None),
@@ -323,6 +333,21 @@ class TestAnymailStatuses:
         outcomes = counted(1, [JO, ANN], message)
         assert (outcomes[JO].kind, outcomes[JO].queue_id) == (Kind.SENT, "id-1")
         assert outcomes[ANN].kind is Kind.PERMANENT
+
+    @pytest.mark.parametrize("status", [None, "", "unknown", "held for review"])
+    def test_a_status_of_no_known_name_is_that_of_what_was_taken(
+        self, message: EmailMessage, status: str | None
+    ) -> None:
+        noted = AnymailRecipientStatus(None, None)
+        noted.status = status
+        message.anymail_status.recipients["jo@example.test"] = noted  # type: ignore[attr-defined]
+        outcome = counted(1, [JO, ANN], message)[JO]
+        assert (outcome.kind, outcome.reason, outcome.queue_id) == (Kind.SENT, "accepted", None)
+
+    def test_each_status_has_its_reason(self, message: EmailMessage) -> None:
+        outcomes = counted(1, [JO, ANN], message)
+        assert outcomes[JO].reason == "accepted"
+        assert outcomes[ANN].reason == "mailbox on the provider's block list (permanent)"
 
     def test_all_refused(self, message: EmailMessage) -> None:
         status = message.anymail_status  # type: ignore[attr-defined]
