@@ -140,12 +140,14 @@ class Flow:
         self.tail = b""
         self.heard = bytearray()  # by the sink, if the proxy keeps it
         self.times: list[tuple[int, float]] = []  # when it had heard so many bytes
+        self.said: list[float] = []  # when the source said something
         ends = connection.ends if from_client else connection.ends[::-1]
         self.source, self.sink = ends[0], ends[-1]
 
     def run(self) -> None:
         try:
             while data := self.source.recv(65536):
+                self.said.append(time.monotonic())
                 while data:
                     data = self.proxy.fault.carry(data, self)
             if self.sink is not self.source:

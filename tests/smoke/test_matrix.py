@@ -1,5 +1,7 @@
 """A part of the fault matrix, which `make chaos` tries whole: one telling cell of each column."""
 
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,7 +14,7 @@ from mailqueue.wire.signature import Keys
 from tests.canaries import ENCRYPTION_KEY, SIGNING_KEY, SUBJECT
 from tests.chaos.matrix import oracle, strikes
 from tests.chaos.matrix.columns import COLUMNS, Servers
-from tests.chaos.matrix.excuses import Event, Note, Traces
+from tests.chaos.matrix.excuses import Event, Note, Traces, waits
 from tests.chaos.matrix.mails import addresses, fingerprint
 from tests.chaos.matrix.oracle import Evidence
 from tests.chaos.matrix.relay import Copy
@@ -20,6 +22,8 @@ from tests.chaos.matrix.rows import ROWS
 from tests.chaos.matrix.runs import Runs, Which
 from tests.chaos.matrix.systems import BARE, LEDGER, mailqueue
 from tests.letters import Letter
+from tests.proxy import Stall, proxy
+from tests.waiting import until
 
 FAULTS = {
     "bare-redis": (strikes.WORKER_RELAY, "cut before the final answer"),
@@ -89,7 +93,8 @@ def test_the_oracle_counts_for_each_recipient() -> None:
         (evidence(GOOD, letters=[replace(LETTER, kind="ambiguous")]), "nothing hid"),
         (evidence(GOOD, letters=[replace(LETTER, kind="transient")]), "of what passes"),
         (evidence(GOOD, letters=[replace(LETTER, kind="")]), "does not say why"),
-        (evidence(GOOD, letters=[replace(LETTER, attempts=0)]), "does not say when"),
+        (evidence(GOOD, letters=[replace(LETTER, attempts=0)]), "after how many attempts"),
+        (evidence(GOOD, letters=[replace(LETTER, died_at=0.0)]), "does not say when"),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
 )
@@ -100,7 +105,7 @@ def test_the_oracle_sees_what_is_wrong(wrong: Evidence, said: str) -> None:
 AGAIN = replace(GOOD, place=2, at=102.0)
 KILLED = Event("killed", "worker0", 101.0, 101.0)
 STOPPED = Event("stopped", "worker0", 100.5, 120.0)
-ANSWERED = {1: 100.1, 2: 102.1}
+WAITED = {1: 0.1, 2: 0.1}
 DOUBT = Note(GOOD.message_id, "ambiguous", "")
 SENT = Note(GOOD.message_id, "sent", "1")
 KEYS = Keys([SIGNING_KEY], [ENCRYPTION_KEY])
@@ -114,16 +119,16 @@ TWICE = {ENVELOPE: [99.0, 101.5]}
     ("level", "left", "window"),
     [
         (LEDGER, {}, ""),
-        (LEDGER, {"answered": {2: 102.1}, "notes": [DOUBT]}, "W1"),
-        (LEDGER, {"answered": {1: 104.0}, "notes": [DOUBT]}, "W1"),
-        (LEDGER, {"answered": {2: 102.1}}, ""),
+        (LEDGER, {"waited": {2: 0.1}, "notes": [DOUBT]}, "W1"),
+        (LEDGER, {"waited": {1: 4.0}, "notes": [DOUBT]}, "W1"),
+        (LEDGER, {"waited": {2: 0.1}}, ""),
         (LEDGER, {"events": [KILLED]}, "W2"),
         (LEDGER, {"events": [KILLED], "notes": [SENT]}, ""),
         (LEDGER, {"events": [KILLED._replace(worker="worker1")]}, ""),
         (LEDGER, {"events": [KILLED._replace(begin=103.0, end=103.0)]}, ""),
         (LEDGER, {"events": [STOPPED]}, "W3"),
         (BARE, {}, ""),
-        (BARE, {"answered": {2: 102.1}}, "B1"),
+        (BARE, {"waited": {2: 0.1}}, "B1"),
         (BARE, {"events": [KILLED]}, ""),
         (BARE, {"given": TWICE, "events": [KILLED]}, "B2"),
         (BARE, {"given": TWICE}, "B3"),
@@ -134,7 +139,7 @@ TWICE = {ENVELOPE: [99.0, 101.5]}
 def test_a_second_copy_is_explained_by_what_happened_to_its_mail(
     level: str, left: dict[str, Any], window: str
 ) -> None:
-    traces = Traces(level=level, copies=[GOOD, AGAIN], **{"answered": ANSWERED} | left)
+    traces = Traces(level=level, copies=[GOOD, AGAIN], **{"waited": WAITED} | left)
     allowed = ["B1", "B2", "B6", "B3", "W1", "W2", "W3"]
     assert {*traces.windows(allowed)} == {((NUMBER, who), window) for who in range(3)}
 
@@ -152,3 +157,24 @@ def test_no_mail_is_lost_and_what_comes_twice_has_its_window(runs: Runs, which: 
     result = runs.result(which)
     assert (result.lost, result.faults) == (0, ())
     assert result.unexplained == ()
+
+
+def test_who_is_held_back_waits_from_the_last_word_on() -> None:
+    """The worker may have given up when the relay gets the mail, and answers at once."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as relay,
+        proxy(relay.getsockname()[1], keeps=True) as way,
+        socket.create_connection(("127.0.0.1", way.port)) as worker,
+        relay.accept()[0] as client,
+    ):
+        way.become(Stall())
+        worker.sendall(b".\r\n")
+        until(lambda: any(flow.said for flow in way.flows))
+        held_since = time.monotonic()
+        way.heal()
+        healed = time.monotonic()
+        assert client.recv(100) == b".\r\n"
+        client.sendall(b"250 2.0.0 Ok: queued as 7\r\n")
+        assert worker.recv(100)
+        until(lambda: 7 in waits(way.flows))
+        assert waits(way.flows)[7] > healed - held_since

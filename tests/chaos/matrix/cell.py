@@ -15,7 +15,7 @@ from celery import Celery
 
 from tests.benchmarks.systems import Place
 from tests.chaos.matrix import mails, oracle
-from tests.chaos.matrix.excuses import Event, Traces, answers, passed
+from tests.chaos.matrix.excuses import Event, Traces, passed, waits
 from tests.chaos.matrix.project import Project
 from tests.chaos.matrix.relay import Relay
 from tests.chaos.matrix.rows import Row
@@ -242,7 +242,7 @@ class Cell:
         return Traces(
             level=self.system.level,
             copies=self.relay.taken(),
-            answered=answers(self.ways[WORKER_RELAY].flows),
+            waited=waits(self.ways[WORKER_RELAY].flows),
             published=passed(self.ways[SENDER_BROKER].flows, to_broker=True),
             given=passed(self.ways[WORKER_BROKER].flows, to_broker=False),
             notes=self.database.notes(self.queue) if self.database else (),

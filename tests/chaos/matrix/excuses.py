@@ -57,13 +57,13 @@ class Note(NamedTuple):
 class Traces:
     """What a cell leaves beside the mails.
 
-    - ``answered``: when the relay's answers came to the workers, by the place of the copy.
+    - ``waited``: how long workers waited for the relay's answers, by the place of the copy.
     - ``published``, ``given``: when envelopes passed from the senders, and to the workers.
     """
 
     level: str
     copies: Sequence[Copy]
-    answered: dict[int, float] = dataclasses.field(default_factory=dict)
+    waited: dict[int, float] = dataclasses.field(default_factory=dict)
     published: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     given: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     notes: Sequence[Note] = ()
@@ -103,8 +103,8 @@ class Traces:
 
     def unanswered(self, copy: Copy) -> bool:
         """Tell whether the worker heard nothing for as long as it waits for the answer."""
-        heard = self.answered.get(copy.place)
-        return heard is None or heard - copy.at > 0.9 * TIMES["final_timeout"]
+        waited = self.waited.get(copy.place)
+        return waited is None or waited > 0.9 * TIMES["final_timeout"]
 
     def had(self, copy: Copy, what: str, until: float) -> bool:
         """Tell whether this happened to a copy's worker while it may have had the mail in hand."""
@@ -133,14 +133,20 @@ class Traces:
         return found
 
 
-def answers(flows: Iterable[Flow]) -> dict[int, float]:
-    """Return when the relay's answers came to its clients, by the place that they name."""
-    return {
-        int(found[1]): flow.when(found.end())
-        for flow in flows
-        if not flow.from_client
-        for found in ANSWER.finditer(bytes(flow.heard))
-    }
+def waits(flows: Sequence[Flow]) -> dict[int, float]:
+    """Return how long clients waited for the relay's answers, by the place that they name.
+
+    A client waits from its last word on, also where that is held back on its way.
+    """
+    said = {flow.connection: flow.said for flow in flows if flow.from_client}
+    waited = {}
+    for flow in flows:
+        if not flow.from_client:
+            for found in ANSWER.finditer(bytes(flow.heard)):
+                at = flow.when(found.end())
+                last = max(each for each in said[flow.connection] if each <= at)
+                waited[int(found[1])] = at - last
+    return waited
 
 
 def passed(flows: Iterable[Flow], *, to_broker: bool) -> dict[str, list[float]]:
