@@ -37,6 +37,10 @@ _STATUSES = {  # anymail.message.ANYMAIL_STATUSES
 }
 
 
+# Answers about who asks, and for what: the account, the address of the API, a proxy. Whatever is
+# redirected was not taken (RFC 9110 section 15).
+_MAILERS = frozenset({*range(300, 400), 402, 404, 405, 407})
+
 # Seconds: who asks for a week would have the mail given up as too old, and its mailer stand still.
 LONGEST_WAIT = 3600.0
 
@@ -89,6 +93,8 @@ def _http(status: int, headers: Mapping[str, Any]) -> Outcome:
         kind, phrase = Kind.RATE_LIMITED, "too many requests"
     elif status in (401, 403):
         kind, phrase = Kind.CONFIGURATION, "credentials refused"
+    elif status in _MAILERS:
+        kind, phrase = Kind.CONFIGURATION, "account or address of the API refused"
     elif status == 408 or status >= 500:
         kind, phrase = Kind.TRANSIENT, "provider not available"
     elif status < 300:  # taken, but the answer could not be read

@@ -114,7 +114,12 @@ def boto_without_more() -> Exception:
         (api_error(503), Kind.TRANSIENT, Stage.DATA, 503),
         (api_error(401), Kind.CONFIGURATION, Stage.DATA, 401),
         (api_error(403), Kind.CONFIGURATION, Stage.DATA, 403),
-        (api_error(422), Kind.PERMANENT, Stage.DATA, 422),
+        *(
+            (api_error(n), Kind.CONFIGURATION, Stage.DATA, n)
+            for n in (300, 302, 399, 402, 404, 407)
+        ),
+        *((api_error(n), Kind.PERMANENT, Stage.DATA, n) for n in (400, 406, 413, 422)),
+        (api_error(299), Kind.AMBIGUOUS, Stage.ACCEPTED, 299),
         (api_error(200), Kind.AMBIGUOUS, Stage.ACCEPTED, 200),
         (requests.HTTPError(response=response(500)), Kind.TRANSIENT, Stage.DATA, 500),
         (api_cause(requests.ReadTimeout()), Kind.AMBIGUOUS, Stage.ACCEPTED, None),
@@ -148,6 +153,23 @@ def test_exception(error: Exception, kind: Kind, stage: Stage, code: int | None)
         assert (outcome.kind, outcome.stage, outcome.code) == (kind, stage, code)
         assert outcome.reason
         assert "@" not in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (api_error(400), "request refused (permanent)"),
+        (api_error(401), "credentials refused (configuration)"),
+        (api_error(404), "account or address of the API refused (configuration)"),
+        (api_error(429), "too many requests (rate limited)"),
+        (api_error(503), "provider not available (transient)"),
+        (api_error(200), "answer to the request not understood (ambiguous)"),
+        (ValueError(JO), "message cannot be made (permanent)"),
+    ],
+    ids=str,
+)
+def test_reason(error: Exception, reason: str) -> None:
+    assert classify(error, [JO])[JO].reason == reason
 
 
 def test_mailer_errors_of_this_django_are_configuration() -> None:

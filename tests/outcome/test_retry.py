@@ -129,6 +129,16 @@ def test_no_attempt_lies_past_a_bound_and_every_mail_ends(
         assert result.delay <= LONGEST_UNCHARGED_DELAY * 1.25
 
 
+@pytest.mark.parametrize(
+    ("age", "wait"), [(0, 30), (29, 30), (31, 120), (149, 120), (151, 300), (86400, 600)]
+)
+def test_what_is_not_charged_waits_as_long_as_a_mail_of_its_age(age: float, wait: float) -> None:
+    policy = RetryPolicy(jitter=0)
+    step = after(outcome(Kind.RATE_LIMITED), 0, now=age, policy=policy)
+    assert isinstance(step, Later)
+    assert (step.delay, step.charged) == (wait, False)
+
+
 @given(st.floats(0, 1, exclude_max=True))
 def test_a_relay_that_always_refuses_ends_in_days_not_in_hours_or_weeks(chance: float) -> None:
     now, attempts = 0.0, 0
