@@ -14,8 +14,11 @@ from typing import Any
 
 from amqp.exceptions import AMQPError
 from amqp.serialization import decode_properties_basic
+from kombu.transport.virtual import QoS
+from redis.exceptions import ResponseError
 
 from mailqueue.broker.message import ENCODING, JSON
+from mailqueue.log import logger
 
 # The type of what is no message of a Celery task; the screen sets it aside.
 RAW = "application/octet-stream"
@@ -44,7 +47,24 @@ def on_redis(channel: Any, names: Container[str]) -> None:
                 return key, sound(item, queue)
         return found
 
+    keep = channel.qos.append
+
+    def append(message: Any, delivery_tag: str) -> None:
+        try:
+            keep(message, delivery_tag)
+        except ResponseError as error:
+            if message.delivery_info["routing_key"] not in names:
+                raise
+            # It is out of its list already, so this worker is the last that has it.
+            QoS.append(channel.qos, message, delivery_tag)
+            logger.error(
+                "Redis did not note a message that this worker took: %s. It is lost if the worker "
+                "ends before it is delivered.",
+                type(error).__name__,
+            )
+
     channel.client.parse_response = parse_response
+    channel.qos.append = append
 
 
 def on_rabbitmq(channel: Any, queue_of: Callable[[Any], str | None]) -> None:

@@ -50,15 +50,12 @@ CLOCK = Path(__file__).parent / "clock"
 FELL = re.compile(r"Unrecoverable error: (.*)")
 # It gives back what a worker has when the connection breaks, and Redis is not there any more.
 KOMBUS = """AttributeError("'NoneType' object has no attribute 'hostname'")"""
-# Celery ends a worker when Redis has no room to note what the worker took.
-FULL = "server:OutOfMemoryError"
 
 
 class Project:
     """A project in a folder: `sender` and `worker` are where each of them reaches everything."""
 
     def __init__(self, system: System, sender: Place, worker: Place, visible_again: float) -> None:
-        self.broker_was_full = False
         self.system, self.folder, self.queue = system, worker.folder, worker.queue
         self.python = str(system.python())
         package = self.folder / "shop"
@@ -159,8 +156,7 @@ class Project:
 
     def fell(self) -> set[str]:
         """Return why workers ended by themselves, but for what is known of Celery and kombu."""
-        known = {KOMBUS, FULL} if self.broker_was_full else {KOMBUS}
-        return set(FELL.findall(self.logs())) - known
+        return set(FELL.findall(self.logs())) - {KOMBUS}
 
     def dismiss(self, seconds: float) -> list[str]:
         """Ask the workers to end; return those that did not in time, or not in peace."""

@@ -194,7 +194,6 @@ ROWS = (
         strike=fill_broker,
         windows={BARE: ("B3", "B6")},
         own_broker=True,
-        loses=GAP,
     ),
     Row(
         link=PROCESSES,

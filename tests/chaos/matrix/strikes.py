@@ -139,7 +139,6 @@ def fill_broker(cell: "Cell") -> None:
     sender = cell.project.senders[0].popen.pid
     os.killpg(sender, signal.SIGSTOP)  # it takes seconds to tell RabbitMQ
     before = cell.told_until()
-    cell.project.broker_was_full = True
     cell.broker.fill()
     os.killpg(sender, signal.SIGCONT)
     if cell.database:
