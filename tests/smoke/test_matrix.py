@@ -132,6 +132,8 @@ TWICE = {ENVELOPE: [99.0, 101.5]}
         (BARE, {"events": [KILLED]}, ""),
         (BARE, {"given": TWICE, "events": [KILLED]}, "B2"),
         (BARE, {"given": TWICE}, "B3"),
+        (BARE, {"given": TWICE, "visible_again": 2.6}, "B3"),
+        (BARE, {"given": TWICE, "visible_again": 2.5}, "B4"),
         (BARE, {"given": {ENVELOPE: [99.0, 103.0]}}, ""),
         (BARE, {"given": TWICE, "published": {ENVELOPE: [98.0, 98.5]}}, "B6"),
     ],
@@ -140,7 +142,7 @@ def test_a_second_copy_is_explained_by_what_happened_to_its_mail(
     level: str, left: dict[str, Any], window: str
 ) -> None:
     traces = Traces(level=level, copies=[GOOD, AGAIN], **{"waited": WAITED} | left)
-    allowed = ["B1", "B2", "B6", "B3", "W1", "W2", "W3"]
+    allowed = ["B1", "B2", "B6", "B4", "B3", "W1", "W2", "W3"]
     assert {*traces.windows(allowed)} == {((NUMBER, who), window) for who in range(3)}
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import threading
 import time
 import uuid
@@ -96,8 +97,9 @@ class Cell:
                 broker = link in (SENDER_BROKER, WORKER_BROKER)
                 keeps = link == WORKER_RELAY or (broker and self.keeps)
                 self.ways[link] = stack.enter_context(proxy(port, keeps=keeps))
-            again = VISIBLE_LATE if self.clock else VISIBLE_AGAIN
-            self.project = Project(self.system, self.place("sender"), self.place("worker"), again)
+            self.visible_again = VISIBLE_LATE if self.clock else VISIBLE_AGAIN
+            places = self.place("sender"), self.place("worker")
+            self.project = Project(self.system, *places, self.visible_again)
             stack.callback(self.project.remove)
             if self.database:
                 migrate = partial(self.project.run, "django", "migrate", "--verbosity", "0")
@@ -245,6 +247,7 @@ class Cell:
             waited=waits(self.ways[WORKER_RELAY].flows),
             published=passed(self.ways[SENDER_BROKER].flows, to_broker=True),
             given=passed(self.ways[WORKER_BROKER].flows, to_broker=False),
+            visible_again=self.visible_again if self.on_redis else math.inf,
             notes=self.database.notes(self.queue) if self.database else (),
             events=self.events,
         )

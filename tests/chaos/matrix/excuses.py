@@ -4,14 +4,15 @@
 - The worker that had handed over the copy before was killed behind it: B2; W2 if the ledger has no
   note of that copy, either.
 - The sender published the envelope twice: B6.
-- The broker gave the envelope to workers twice: B3, B4. Which of them, the row says: nobody can see
-  in one message why the broker gave it away.
+- The broker gave the envelope to workers twice: B3; on Redis also B4, where as much time lay
+  between as Redis leaves a worker. No message says why the broker gave it away.
 - The worker that had the copy before, or this one, was stopped while it had it in hand: W3.
 """
 
 import base64
 import binascii
 import dataclasses
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -59,6 +60,7 @@ class Traces:
 
     - ``waited``: how long workers waited for the relay's answers, by the place of the copy.
     - ``published``, ``given``: when envelopes passed from the senders, and to the workers.
+    - ``visible_again``: seconds after which the broker gives away what a worker has.
     """
 
     level: str
@@ -66,6 +68,7 @@ class Traces:
     waited: dict[int, float] = dataclasses.field(default_factory=dict)
     published: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     given: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    visible_again: float = math.inf
     notes: Sequence[Note] = ()
     events: Sequence[Event] = ()
 
@@ -96,9 +99,13 @@ class Traces:
             return {window for window, shows in shown.items() if shows}
         found = {"B1"} if self.unanswered(before) else set()
         for each in envelopes:
-            if sum(at < copy.at for at in self.given.get(each, ())) > 1:
-                again = len(self.published.get(each, ())) > 1
-                found |= ({"B2"} if killed else set()) | ({"B6"} if again else {"B3", "B4"})
+            given = [at for at in self.given.get(each, ()) if at < copy.at]
+            if len(given) < 2:
+                continue
+            again = len(self.published.get(each, ())) > 1
+            found |= {"B6" if again else "B3", *({"B2"} if killed else ())}
+            if any(late - at >= self.visible_again for at, late in pairwise(given)):
+                found.add("B4")
         return found
 
     def unanswered(self, copy: Copy) -> bool:
