@@ -30,11 +30,14 @@ $(VENV)/.has-%: pyproject.toml $(MADE)
 demo: $(VENV)/.has-demo  ## queue and deliver 1,004 mails: broker, two workers, an SMTP server, all on this machine
 	@$(BIN)/python -m mailqueue.demo
 
+# Tests wait more than they work. A file's tests stay together: they share what is slow to start.
+ALL = $(if $(PYTEST),,-n 3 --dist loadfile --no-loadscope-reorder)
 # Coverage, and its floor in pyproject.toml, are of the whole suite on the newest Django, of nothing less.
 WHOLE = $(if $(PYTEST)$(DJANGO),,yes)
 test: $(VENV)/.has-test  ## all tests, with coverage; uses servers that run, else starts its own
-	$(BIN)/python -m $(if $(WHOLE),coverage run -m )pytest $(PYTEST)
-	$(if $(WHOLE),$(BIN)/coverage report)
+	$(if $(WHOLE),$(BIN)/coverage erase)
+	$(BIN)/python -m $(if $(WHOLE),coverage run -m )pytest $(ALL) $(PYTEST)
+	$(if $(WHOLE),$(BIN)/coverage combine -q && $(BIN)/coverage report)
 
 lint: $(VENV)/.has-lint  ## ruff, and the import contracts of pyproject.toml
 	$(BIN)/ruff check .
@@ -65,8 +68,16 @@ matrix-5.2 matrix-6.0 matrix-6.1: matrix-%:
 bench: $(VENV)/.has-test  ## how fast it is, other packages beside it; BENCH="--quick", BENCH=lists: a part
 	$(BIN)/python -m $(if $(PYTEST),pytest -o addopts=--import-mode=importlib -q -s $(PYTEST),tests.benchmarks $(BENCH))
 
-chaos: $(VENV)/.has-test  ## long fault-injection runs
-	$(BIN)/python -m pytest -o addopts=--import-mode=importlib -q -s $(if $(findstring tests/,$(PYTEST)),,tests/chaos) $(PYTEST)
+# The matrix is half of it; both wait more than they work.
+CHAOS = $(BIN)/python -m pytest -o addopts=--import-mode=importlib -q -s
+chaos: $(VENV)/.has-test  ## long fault-injection runs, under an hour
+ifdef PYTEST
+	$(CHAOS) $(if $(findstring tests/,$(PYTEST)),,tests/chaos) $(PYTEST)
+else
+	@$(CHAOS) tests/chaos/matrix & matrix=$$!; \
+	rest=0; $(CHAOS) tests/chaos --ignore=tests/chaos/matrix || rest=$$?; \
+	wait $$matrix; exit $$rest
+endif
 
 # It works on copies in mutants/, and goes on where it was stopped; what survived: mutmut results, mutmut show NAME.
 mutation: $(VENV)/.has-mutation  ## whether tests notice changed code; MUTANTS="mailqueue.outcome*": a part

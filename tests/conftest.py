@@ -1,14 +1,27 @@
 """Fixtures for all tests: brokers, a queue of one's own, an SMTP server that plays along."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from celery.contrib.pytest import celery_worker as celery_worker  # pytest-celery's is a Docker node
+from coverage import Coverage
 
 from mailqueue.broker import bell, ringer
 from mailqueue.delivery.deliver import breakers
 from mailqueue.demo.sink import Sink
 from tests import services
+
+# Coverage measures the processes of pytest-xdist, and not the workers that the tests start.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+def pytest_unconfigure() -> None:
+    """Keep what was measured: pytest-xdist does not wait for a process that is slow to end."""
+    if "PYTEST_XDIST_WORKER" in os.environ and (measured := Coverage.current()):
+        measured.stop()
+        measured.save()
 
 
 @pytest.fixture(autouse=True)

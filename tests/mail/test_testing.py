@@ -72,7 +72,9 @@ def test_with_the_ledger():
         assert mail.outbox == []
         assert deliver() == 2  # rings; the first one delivers both
         assert sorted(message.subject for message in mail.outbox) == ["one", "two"]
-        assert deliver() == 0
+        while deliver():  # a turn that was long rings for the next one
+            pass
+        assert len(mail.outbox) == 2
 
 
 @pytest.mark.django_db
