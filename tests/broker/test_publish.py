@@ -228,6 +228,35 @@ def test_dead_letters_can_be_read_and_stay(publisher, queue):
 
 
 @pytest.mark.parametrize("broker_url", ["rabbitmq"], indirect=True)
+def test_a_queue_with_a_length_drops_no_mail_and_tells_the_caller(publisher, queue, monkeypatch):
+    """A `max-length` comes by a policy, and would drop the oldest but for our `x-overflow`."""
+
+    def short(name: str, *, quorum: bool) -> Queue:
+        made = mail_queue(name, quorum=quorum)
+        made.queue_arguments |= {"x-max-length": 2}
+        return made
+
+    taken: list[str] = []
+
+    def fill() -> None:
+        for number in range(20):  # a quorum queue may take a few more than it should
+            publisher.task(f"{number}", queue=queue, priority=None, countdown=0)
+            taken.append(f"{number}")
+
+    monkeypatch.setattr("mailqueue.broker.publish.mail_queue", short)
+    with pytest.raises(PublishError, match="did not take it"):
+        fill()
+
+    def drained() -> list[str]:
+        with publisher.producer() as producer:
+            bound = short(queue, quorum=True)(producer.channel)
+            return [json.loads(message.body)[0][0] for message in iter(bound.get, None)]
+
+    assert len(taken) >= 2
+    assert drained() == taken
+
+
+@pytest.mark.parametrize("broker_url", ["rabbitmq"], indirect=True)
 def test_a_limit_of_redeliveries_deletes_no_dead_letter_that_is_looked_at(
     publisher, queue, monkeypatch
 ):
