@@ -17,6 +17,7 @@ from mailqueue.delivery.couriers import couriers
 from mailqueue.delivery.times import lease_fault
 from mailqueue.errors import PublishError
 from mailqueue.lanes import lanes, queue_names
+from mailqueue.ledger.connection import close_kept
 from mailqueue.log import floods
 from mailqueue.mail import InvalidMailer, mailers
 from mailqueue.mail.handler import backend_class
@@ -61,4 +62,5 @@ def add_dead_queues(**kwargs: Any) -> None:
 def close_connections(**kwargs: Any) -> None:
     connections.close()
     couriers.dismiss()
+    close_kept()
     floods.flush()

@@ -14,6 +14,7 @@ from mailqueue.delivery.tally import tallied
 from mailqueue.delivery.work import work
 from mailqueue.errors import LedgerError, PublishError
 from mailqueue.frames import place_of
+from mailqueue.ledger.connection import kept_connection
 from mailqueue.log import logger
 from mailqueue.opaque import Opaque
 from mailqueue.options import QueueOptions
@@ -64,7 +65,9 @@ def processed(batches: Sequence[Opaque[str]], queue: str) -> str:
 def answer(queue: str) -> None:
     """Work on what is due; a ring that fails is none too few, for the timer rings again."""
     try:
-        if left := work(queue, stopping=lambda: bool(state.should_stop or state.should_terminate)):
+        with kept_connection():
+            left = work(queue, stopping=stopping)
+        if left:
             left.ring()
     except LedgerError as error:
         logger.error("The ledger cannot be asked: %s.", error)
@@ -72,3 +75,8 @@ def answer(queue: str) -> None:
         defect = type(error).__name__
         del error  # whoever hears the line may look at the variables here
         logger.error("A ring was not answered: %s.", defect)
+
+
+def stopping() -> bool:
+    """Tell whether the worker is to end."""
+    return bool(state.should_stop or state.should_terminate)

@@ -41,13 +41,16 @@ class System:
     sender: Callable[[Place], Mapping[str, Any]] | None = None
 
 
+KEPT = {"CONN_MAX_AGE": 60}  # in production; Django has 0 for its own server
+
+
 def settings_of(system: System, place: Place) -> Settings:
     """Return all settings of a project that uses the system."""
     common = {
         "SECRET_KEY": "only for benchmarks",
         "USE_TZ": True,
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
-        "DATABASES": place.databases,
+        "DATABASES": {alias: each | KEPT for alias, each in place.databases.items()},
         "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates"}],
         "CELERY_BROKER_URL": place.broker,
         "CELERY_TASK_DEFAULT_QUEUE": place.queue,
