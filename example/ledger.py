@@ -16,5 +16,7 @@ DATABASES = {
         "NAME": os.environ["PGDATABASE"],
         "USER": os.environ["PGUSER"],
         "PASSWORD": os.environ["PGPASSWORD"],
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
     }
 }

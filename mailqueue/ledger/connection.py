@@ -32,6 +32,7 @@ def kept_connection() -> Iterator[None]:
         return
     try:
         kept = _kept[alias].pop()
+        kept.close_if_unusable_or_obsolete()  # it may have been idle for hours
     except IndexError:
         kept = connections.create_connection(alias)
         kept.inc_thread_sharing()

@@ -14,7 +14,8 @@ from tests.benchmarks.figures import Figure, alternate
 from tests.benchmarks.running import Running
 from tests.benchmarks.systems import Ledger, direct, ours
 
-START = "import django; django.setup(); import django.core.mail"
+# A project that has tasks of its own has imported their class.
+START = "import django; django.setup(); import django.core.mail, celery.app.task"
 
 
 def footprint(bench: Bench) -> Iterator[Figure]:

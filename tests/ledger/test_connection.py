@@ -9,7 +9,7 @@ import pytest
 from django.db import connections, router, transaction
 
 from mailqueue.errors import LedgerError
-from mailqueue.ledger.connection import close_kept, kept_connection
+from mailqueue.ledger.connection import _kept, close_kept, kept_connection
 from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.ledger.models import Entry
 
@@ -63,6 +63,14 @@ def test_one_connection_serves_task_after_task(seconds):
 
 def test_without_an_age_each_task_has_its_own():
     assert task() != task()
+
+
+def test_one_that_grew_too_old_while_it_was_idle_is_not_used():
+    with age(60):
+        before = task()
+        [kept] = _kept[alias()]
+        kept.close_at = 0.0
+        assert task() != before
 
 
 def test_one_that_is_open_is_not_replaced():

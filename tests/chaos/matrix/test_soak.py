@@ -18,7 +18,7 @@ from tests.chaos.matrix.cell import Cell
 from tests.chaos.matrix.servers import postgres, redis_server
 from tests.chaos.matrix.systems import LEDGER, mailqueue
 
-MAILS = int(os.environ.get("MAILQUEUE_SOAK", "5000"))
+MAILS = int(os.environ.get("MAILQUEUE_SOAK", "20000"))
 A_SECOND = 80  # mails that are sent
 EVERY = 3.0  # seconds between two faults
 FAULTS = ("kill", "kill", "kill", "end", "broker", "database")
