@@ -31,7 +31,7 @@ demo: $(VENV)/.has-demo  ## queue and deliver 1,004 mails: broker, two workers, 
 	@$(BIN)/python -m mailqueue.demo
 
 # Tests wait more than they work. A file's tests stay together: they share what is slow to start.
-ALL = $(if $(PYTEST),,-n 3 --dist loadfile --no-loadscope-reorder)
+ALL = $(if $(PYTEST),,-n 2 --dist loadfile --no-loadscope-reorder)
 # Coverage, and its floor in pyproject.toml, are of the whole suite on the newest Django, of nothing less.
 WHOLE = $(if $(PYTEST)$(DJANGO),,yes)
 test: $(VENV)/.has-test  ## all tests, with coverage; uses servers that run, else starts its own
