@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.core.mail import EmailMessage
-from django.db import Error
 
 from mailqueue import signals
 from mailqueue.codec.identity import message_id_of
@@ -96,7 +95,7 @@ def keep(packed: Sequence[Packed], ledger: "DatabaseLedger", lane: Lane) -> None
     def record_late() -> None:
         try:
             record()
-        except Error as error:
+        except Exception as error:  # noqa: BLE001 (Django drops what it is)
             tell_lost(packed, "the transaction committed, and the ledger did not take it")
             raise LedgerError(type(error).__name__) from None
 
@@ -111,15 +110,18 @@ def hand_over(packed: Sequence[Packed], lane: Lane) -> None:
     """Publish now, or when the blocks around it have committed."""
     blocks = blocks_of(lane)
     action = publish_committed if blocks else publish_all
-    when_committed(lambda: action(packed, lane), blocks)
+    when_committed(lambda: action(packed, lane, []), blocks)
 
 
-def publish_committed(packed: Sequence[Packed], lane: Lane) -> None:
-    """Publish after a commit, where nobody is left to be told of an error: what fails is dead."""
+def publish_committed(packed: Sequence[Packed], lane: Lane, queued: list[Packed]) -> None:
+    """Publish after a commit, where nobody is left to be told of an error: what fails is dead.
+
+    So is what a time limit of the caller's own task keeps from the broker: Django drops that, too.
+    """
     try:
-        publish_all(packed, lane)
-    except PublishError as error:
-        lost = packed[error.queued :]
+        publish_all(packed, lane, queued)
+    except Exception:
+        lost = packed[len(queued) :]
         tell_lost(lost, "the transaction committed, and the broker did not take it")
         raise
 
@@ -132,14 +134,14 @@ def tell_lost(packed: Sequence[Packed], reason: str) -> None:
         signals.tell_dead(mailer=mailer, id=name, origin=name, reason=reason, message_id=message_id)
 
 
-def publish_all(packed: Sequence[Packed], lane: Lane) -> None:
-    queued = 0
+def publish_all(packed: Sequence[Packed], lane: Lane, queued: list[Packed]) -> None:
+    """Publish task by task; ``queued`` gets what the broker has."""
     for task, countdown in tasks(packed, lane.options.batch_size):
         try:
             lane.publish([each.text.value for each in task], countdown=countdown)
         except PublishError as error:
-            raise PublishError(str(error), queued=queued) from None
-        queued += len(task)
+            raise PublishError(str(error), queued=len(queued)) from None
+        queued += task
         tell_queued(task)
 
 

@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, connections, transaction
 from django.test import override_settings
@@ -114,16 +115,29 @@ def test_a_mail_of_a_broken_block_is_no_error_of_its_own(shop):
     assert accepted(shop) == 0
 
 
-def test_no_callback_of_ours_stops_the_projects(shop, monkeypatch, caplog):
+@pytest.mark.parametrize(
+    "errors",
+    [
+        (DatabaseError("secret-address@example.test"), PublishError("The broker did not take it.")),
+        (SoftTimeLimitExceeded(), SoftTimeLimitExceeded()),
+    ],
+    ids=["away", "time limit"],
+)
+def test_no_callback_of_ours_stops_the_projects(shop, monkeypatch, caplog, errors):
+    """And what is lost there is told, be it for a time limit of the caller's own task."""
+
     def fails(*args: Any, **kwargs: Any) -> None:
-        raise DatabaseError("secret-address@example.test")
+        raise errors[0]
+
+    def unsent(*args: Any, **kwargs: Any) -> None:
+        raise errors[1]
 
     ran = []
     dead = []
     receive = lambda **facts: dead.append(facts["reason"])  # noqa: E731
     signals.dead.connect(receive)
     monkeypatch.setattr(DatabaseLedger, "record", fails)
-    monkeypatch.setattr("mailqueue.broker.publish.Publisher.task", unpublished)
+    monkeypatch.setattr("mailqueue.broker.publish.Publisher.task", unsent)
     try:
         with transaction.atomic(using=SHOP):
             shop.send()
