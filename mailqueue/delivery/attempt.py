@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import dropwhile
+from itertools import dropwhile, takewhile
 from queue import SimpleQueue
 
 from django.core.mail import EmailMessage
@@ -22,7 +22,7 @@ from mailqueue.delivery.pace import Pace
 from mailqueue.delivery.target import MayGo, Told, hand_over, hand_over_one
 from mailqueue.lanes import Lane
 from mailqueue.opaque import Opaque
-from mailqueue.outcome.outcome import Outcome, is_mailers
+from mailqueue.outcome.outcome import LATE, Outcome, is_mailers
 
 # By target. Each worker process learns for itself.
 paces: defaultdict[str, Pace] = defaultdict(Pace)
@@ -72,6 +72,7 @@ class Attempt:
         self.refused: list[Share] = []  # that another target may take
         self.last: list[Numbered] = []
         self.failed: Outcome | None = None  # why nothing more is handed over
+        self.longest = 0.0  # seconds that one mail may take, once a target has said so
         self._lock, self._over = threading.Lock(), False
 
     def run(self) -> Iterator[Numbered]:
@@ -115,7 +116,9 @@ class Attempt:
         idle = deque(hired)
         while True:
             while self.waiting and idle and self.failed is None:
-                self.give(idle.popleft(), self.waiting.popleft())
+                share = self.waiting.popleft()
+                if (yield from self.timely(share)):
+                    self.give(idle.popleft(), share)
             if not self.out:
                 break
             with watch or nullcontext():
@@ -129,6 +132,18 @@ class Attempt:
                 self.waiting.extend(self.refused)
                 self.refused.clear()
         self.give_up()
+
+    def timely(self, share: Share) -> Generator[Numbered, None, bool]:
+        """Yield what would be late: to open a target takes time. Return whether any is not."""
+        if not self.longest:
+            return True
+        with self._lock:
+            late = list(
+                takewhile(lambda number: not self.may_go(number, self.longest), share.numbers)
+            )
+        yield from ((number, untried(self.mails[number][1], LATE)) for number in late)
+        share.numbers, share.refusal = share.numbers[len(late) :], share.refusal[len(late) :]
+        return bool(share.numbers)
 
     def give(self, courier: Courier, share: Share) -> None:
         messages = [self.mails[number][0] for number in share.numbers]
@@ -161,6 +176,7 @@ class Attempt:
             singles = [Share([number], singly=True) for number in share.numbers]
             self.waiting.extendleft(reversed(singles))
             return True
+        self.longest = max(self.longest, told.longest)
         mails = [self.mails[number] for number in share.numbers]
         answers = list(zip(share.numbers, answers_of(self.lane, mails, told), strict=True))
         taken = list(dropwhile(is_refused, reversed(answers)))[::-1]

@@ -23,12 +23,14 @@ class Told:
 
     ``late`` has the numbers of those that were not to go. ``reports`` are one by one: what was told
     before an ``error`` counts. Without ``reporting`` they are what `send_messages()` returned.
+    ``longest`` is how many seconds one message can take, 0 if nobody knows.
     """
 
     reporting: bool = True
     late: set[int] = field(default_factory=set)
     reports: list[Opaque[object]] = field(default_factory=list)
     error: Opaque[Exception] | None = None
+    longest: float = 0.0
 
 
 def hand_over(using: str, messages: Sequence[EmailMessage], may_go: MayGo) -> Told:
@@ -42,6 +44,7 @@ def hand_over(using: str, messages: Sequence[EmailMessage], may_go: MayGo) -> To
         with connections.use(using) as target:
             told.reporting = reports_outcomes(target)
             if told.reporting:
+                told.longest = longest(target)
                 told.late = ask(target, messages, may_go)
                 going = [each for index, each in enumerate(messages) if index not in told.late]
                 for report in reports(target.deliver(going), limit=len(going) + 1):

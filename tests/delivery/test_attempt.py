@@ -16,6 +16,7 @@ from mailqueue.delivery.attempt import attempt, paces, split
 from mailqueue.delivery.connections import connections
 from mailqueue.delivery.couriers import couriers
 from mailqueue.delivery.deliver import breakers, deliver
+from mailqueue.delivery.pace import Pace
 from mailqueue.lanes import Lane
 from mailqueue.options import QueueOptions
 from mailqueue.outcome import Kind, Outcome, Stage
@@ -313,6 +314,18 @@ def test_what_ends_the_task_lets_nothing_more_go(
         assert not thread.is_alive()
     assert asked == before
     assert {subject for _, subject in target.got} <= set(map(str, before))
+
+
+@pytest.mark.parametrize("target", [Target], indirect=True)
+def test_where_time_is_over_no_further_target_is_opened(
+    target: type[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To open it may have taken until after the end of the lease, and nothing would have gone."""
+    monkeypatch.setattr(Target, "longest", lambda self: 50.0, raising=False)
+    monkeypatch.setattr(Pace, "number", lambda self, mails, most: FEW)
+    found = kinds(9, may_go=lambda index, seconds: index == 0)
+    assert found == {0: Kind.SENT} | dict.fromkeys(range(1, 9), Kind.TRANSIENT)
+    assert len(target.opened) == 1
 
 
 def test_what_a_target_raises_to_end_the_process_does(target: type[Target]) -> None:
