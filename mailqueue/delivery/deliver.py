@@ -11,6 +11,7 @@ from functools import partial
 from django.core.mail import EmailMessage
 
 from mailqueue import signals
+from mailqueue.broker import eager
 from mailqueue.codec import Fetch, decode
 from mailqueue.codec.attributes import UnknownAttribute
 from mailqueue.codec.decode import refuse
@@ -20,13 +21,18 @@ from mailqueue.delivery.breaker import Breaker
 from mailqueue.errors import DecodeError, TookTooLong, TransientDeliveryError
 from mailqueue.lanes import Lane
 from mailqueue.log import logger
-from mailqueue.outcome.outcome import LATE, Kind, Outcome, Outcomes
+from mailqueue.outcome.exceptions import OVER
+from mailqueue.outcome.marks import is_time_limit
+from mailqueue.outcome.outcome import LATE, Kind, Outcome, Outcomes, Stage
 from mailqueue.outcome.retry import MINUTE
 from mailqueue.outcome.settlement import Settlement, given_up, postponed, settle
 from mailqueue.watch import RENDERING, bounded
 from mailqueue.wire.envelope import Envelope
 
 Mail = tuple[Envelope, EmailMessage]
+LIMIT = Outcome(
+    kind=Kind.AMBIGUOUS, stage=Stage.ACCEPTED, reason="time limit of the task (ambiguous)"
+)
 
 # By target. Each worker process learns for itself, at the price of one probe.
 breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
@@ -52,33 +58,66 @@ def deliver(
         else:
             mails.append(each)
     breaker = breakers[lane.options.using]
+    untried = "its mailer pauses"
     while mails and (allowed := breaker.allowance(clock())) != 0:
         now, mails = mails[:allowed], mails[allowed or len(mails) :]
         gate = Gate([envelope for envelope, _ in now], may_go, clock)
-        answers = attempt(lane, [message for _, message in now], may_go=gate.lets_go)
-        for index, answer in answers:
-            envelope = now[index][0]
-            if index in gate.late:
-                expired = is_expired(envelope, clock())
-                yield (
-                    given_up(envelope, "expired")
-                    if expired
-                    else postponed(envelope, clock(), LATE.reason)
-                )
-                continue
+        try:
+            yield from tried(now, lane, gate, random=random)
+        except Exception as error:
+            if not is_time_limit(error) or eager.attempt.get() is not None:
+                raise
+            yield from in_doubt([now[index] for index in gate.gone], lane, clock(), random)
+            untried = OVER.reason
+            mails = [now[index] for index in gate.waiting - gate.gone] + mails
+            break
+    due_at = max(breaker.paused_until, clock())
+    for envelope, _ in mails:
+        yield waiting(envelope, lane, due_at, clock(), untried)
+
+
+def tried(
+    mails: Sequence[Mail], lane: Lane, gate: "Gate", *, random: Callable[[], float]
+) -> Iterator[Settlement]:
+    """Hand mails to the target; yield what became of each."""
+    breaker, clock = breakers[lane.options.using], gate.clock
+    for index, answer in attempt(lane, [each for _, each in mails], may_go=gate.lets_go):
+        envelope = mails[index][0]
+        if index in gate.late:
+            settlement = too_late(envelope, clock())
+        elif index not in gate.gone and set(answer.value.values()) == {OVER}:
+            settlement = waiting(envelope, lane, clock(), clock(), OVER.reason)
+        else:
             if cause := breaker.note(answer.value.values(), clock()):
                 tell_pause(lane, cause, envelope, breaker.paused_until - clock())
-            settlement = settled(envelope, answer.value, lane, now=clock(), random=random)
-            yield replace(settlement, began_at=gate.begun[index], ended_at=clock())
-    for envelope, _ in mails:
-        yield waiting(envelope, lane, breaker.paused_until, clock(), "its mailer pauses")
+            made = settled(envelope, answer.value, lane, now=clock(), random=random)
+            settlement = replace(made, began_at=gate.begun[index], ended_at=clock())
+        gate.settle(index)
+        yield settlement
+
+
+def in_doubt(
+    mails: Sequence[Mail], lane: Lane, now: float, random: Callable[[], float]
+) -> Iterator[Settlement]:
+    """Settle mails that went, and whose answers the task's time limit kept from it."""
+    for envelope, message in mails:
+        outcomes = dict.fromkeys(message.recipients(), LIMIT)
+        yield settled(envelope, outcomes, lane, now=now, random=random)
+
+
+def too_late(envelope: Envelope, now: float) -> Settlement:
+    """Return the settlement of a mail that was not to go any more when it was its turn."""
+    if is_expired(envelope, now):
+        return given_up(envelope, "expired")
+    return postponed(envelope, now, LATE.reason)
 
 
 class Gate:
     """Asked of each mail of a window, as late as its target allows, whether it may go now.
 
     ``begun`` has the time of that, or of the window if nobody asks, by the number of the mail;
-    ``late`` has the numbers of those that may not.
+    ``late`` has the numbers of those that may not. ``waiting`` are those of which nothing is known
+    yet, ``gone`` those of them that may have gone.
     """
 
     def __init__(
@@ -90,14 +129,19 @@ class Gate:
         self.envelopes, self.may_go, self.clock = envelopes, may_go, clock
         self.begun = [clock()] * len(envelopes)
         self.late: set[int] = set()
+        self.waiting, self.gone = set(range(len(envelopes))), set[int]()
+
+    def settle(self, index: int) -> None:
+        """Note that it is known what became of a mail."""
+        self.waiting.discard(index)
+        self.gone.discard(index)
 
     def lets_go(self, index: int, seconds: float) -> bool:
         """Tell whether a mail, by its number, may go and take so many seconds."""
         envelope = self.envelopes[index]
         self.begun[index] = self.clock()
         goes = not is_expired(envelope, self.begun[index]) and self.may_go(envelope, seconds)
-        if not goes:
-            self.late.add(index)
+        (self.gone if goes else self.late).add(index)
         return goes
 
 
@@ -127,7 +171,9 @@ def settled(
     """Settle one mail; a defect of ours there may not cost what is known of the others."""
     try:
         return settle(envelope, outcomes, policy=lane.options.retry, now=now, random=random)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
+        if is_time_limit(error):
+            raise
         return given_up(envelope, f"internal error: {type(error).__name__}", Kind.AMBIGUOUS)
 
 
@@ -150,7 +196,9 @@ def rebuilt(envelopes: Sequence[Envelope], lane: Lane, now: float) -> Iterator[M
         except TransientDeliveryError:  # the storage of its attachments cannot be asked
             due_at = now + lane.options.retry.schedule[0]
             yield waiting(envelope, lane, due_at, now, "the attachment storage failed")
-        except Exception as error:  # noqa: BLE001 (MemoryError, RecursionError: that mail alone)
+        except Exception as error:  # MemoryError, RecursionError: that mail alone
+            if is_time_limit(error):
+                raise
             yield given_up(envelope, f"undecodable: {type(error).__name__}")
 
 

@@ -24,9 +24,12 @@ from mailqueue.errors import (
 )
 from mailqueue.expectations import unexpected
 from mailqueue.outcome import apis, codes, traces
-from mailqueue.outcome.marks import IN_OPENING
+from mailqueue.outcome.marks import IN_OPENING, is_time_limit
 from mailqueue.outcome.outcome import Kind, Outcome, Stage
 from mailqueue.outcome.report import by_address, valid_outcomes
+
+# However often it comes, it says nothing of a message.
+OVER = codes.outcome(Kind.TRANSIENT, Stage.DATA, "time limit of the task")
 
 _OPENING = frozenset({Stage.CONNECT, Stage.TLS, Stage.AUTH})
 
@@ -176,6 +179,10 @@ def _content(error: BaseException) -> Outcome | None:
     return None
 
 
+def _limit(error: BaseException) -> Outcome | None:
+    return OVER if is_time_limit(error) else None
+
+
 def _network(error: BaseException) -> Outcome | None:
     if isinstance(error, ssl.SSLError):
         return codes.outcome(Kind.TRANSIENT, Stage.TLS, "TLS failed")
@@ -187,6 +194,7 @@ def _network(error: BaseException) -> Outcome | None:
 
 
 _READERS: tuple[Callable[[BaseException], Outcome | None], ...] = (
+    _limit,
     _own,
     _configuration,
     _smtp,

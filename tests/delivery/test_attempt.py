@@ -1,11 +1,13 @@
 """Mails over several open targets at once: what is the same as over one, and what is won."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.mail import EmailMessage
 from django.test import override_settings
 
@@ -58,6 +60,16 @@ class Sends(Target):
             if (outcome := self.take(message)) is not SENT:
                 raise FailedError(outcome)
         return len(email_messages)
+
+
+class Asks(Target):
+    """Asks of each message whether it may go, as late as can be."""
+
+    before_content: Any = None
+
+    def take(self, message: Any) -> Outcome:
+        assert self.before_content(message)
+        return super().take(message)
 
 
 class FailedError(Exception):
@@ -314,6 +326,50 @@ def test_what_ends_the_task_lets_nothing_more_go(
         assert not thread.is_alive()
     assert asked == before
     assert {subject for _, subject in target.got} <= set(map(str, before))
+
+
+@pytest.mark.parametrize("target", [Asks], indirect=True)
+def test_a_time_limit_leaves_in_doubt_only_what_was_under_way(
+    target: type[Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole batch came again, with what was sent, and on Redis as often as the limit came."""
+    goes_on, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang(self: Target, subject: str) -> Outcome:
+        begun.release()
+        assert goes_on.wait(30)
+        return SENT
+
+    def interrupted(self: Any) -> None:
+        assert all(begun.acquire(timeout=30) for _ in range(FEW))
+        raise SoftTimeLimitExceeded
+
+    target.handle = hang
+    known()
+    monkeypatch.setattr(module.Watch, "__enter__", interrupted)
+    now = time.time()
+    envelopes = [envelope_for(f"{n}@x.test", number=n, queued_at=now) for n in range(9)]
+    settlements = list(deliver(envelopes, lane()))
+    goes_on.set()
+    assert {each.envelope.id for each in settlements} == {each.id for each in envelopes}
+    again = [each.again for each in settlements if each.again]
+    assert len(again) == len(settlements) == 9
+    assert sum(each.resent for each in again) == FEW
+    assert {each.attempts for each in again if not each.resent} == {0}
+
+
+@pytest.mark.parametrize("target", [Asks], indirect=True)
+def test_a_time_limit_charges_no_mail_that_was_not_begun(target: type[Target]) -> None:
+    """Four of them made dead letters of mails that had never been handed over."""
+
+    def over(self: Target) -> None:
+        raise SoftTimeLimitExceeded
+
+    envelopes = [envelope_for("a@x.test", number=n, queued_at=time.time()) for n in range(3)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(target, "open", over)
+        again = [each.again for each in deliver(envelopes, lane(connections=1))]
+    assert [(each and each.attempts, each and each.resent) for each in again] == [(0, False)] * 3
 
 
 @pytest.mark.parametrize("target", [Target], indirect=True)
