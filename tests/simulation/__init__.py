@@ -3,6 +3,7 @@
 plan         what a project has set, what it sends, and what goes wrong
 clock        the one time of a run, and the wrong clocks of those who work in it
 processes    threads that run one at a time, may be stopped, ended and killed at each step
+couriers     their other threads, for several connections at once
 jobs         what they do: send, look, work, operate
 broker       Redis and RabbitMQ as far as they matter
 session      what the mail server makes of what one client says

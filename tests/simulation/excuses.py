@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from typing import Any
 
 from tests.letters import recipients_of
 from tests.simulation.broker import Message
@@ -26,6 +27,7 @@ class Excuses:
         # The claims, or copies, of each mail of which nobody may know what came of them.
         self.doubts: defaultdict[int, set[str]] = defaultdict(set)
         self.returned: Counter[int] = Counter()  # how often the broker gave a mail to others
+        self.sent: set[str] = set()  # Message-IDs of which somebody was told that they are
         self.in_hand: defaultdict[str, list[Copy]] = defaultdict(list)
         self.late: dict[str, float] = {}  # since when a process goes on that was stopped
         self.last_error: dict[str, float] = {}  # of the database
@@ -53,6 +55,8 @@ class Excuses:
         copy.stopped = stopped or process.was_set
         if stopped and self.plan.ledger:
             self.excuse(copy, Window.STOPPED)
+        if process.strand.leaving:  # a courier whose task came to its limit
+            self.excuse(copy, Window.LIMIT)
 
     def stopped(self, process: Process) -> None:
         """See a process go on that was stopped."""
@@ -85,6 +89,15 @@ class Excuses:
             for mail, fence in self.rows.in_hand():
                 self.doubts[mail].add(fence)
 
+    def limited(self, body: bytes) -> None:
+        """See a task with these mails come to its limit of time: some may have gone."""
+        for envelope in opened(body):
+            self.doubts[recipients_of(envelope)[0]].add(f"{self.clock.now}")
+
+    def told_sent(self, message_id: str, **facts: Any) -> None:
+        """Hear that a mail was sent."""
+        self.sent.add(message_id)
+
     def came_back(self, message: Message, window: Window) -> None:
         """See the broker give a message to others."""
         if message.started:
@@ -110,6 +123,10 @@ class Excuses:
     def left(self, process: Process) -> None:
         """See a worker leave its task; what it could not note for a whole lease is in doubt."""
         failed_at = self.last_error.get(process.name, 0.0)
+        if process.limited and self.plan.connections > 1:
+            for copy in self.in_hand[process.name]:  # what couriers bring back nobody hears
+                if copy.message_id not in self.sent:
+                    self.excuse(copy, Window.LIMIT)
         for copy in self.in_hand[process.name] if self.plan.ledger else ():
             if failed_at >= copy.true_at + 0.9 * self.plan.lease and not self.is_settled(copy):
                 self.excuse(copy, Window.AWAY)

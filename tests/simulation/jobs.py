@@ -1,28 +1,32 @@
 """What each process does: a web process, the timer of a worker, a worker, an operator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from django.core.mail import EmailMessage
-from django.db import Error, close_old_connections
+from django.db import Error, close_old_connections, transaction
 
 from mailqueue import pauses, tasks
 from mailqueue.bootsteps import relay as timer
 from mailqueue.broker.message import queue_of_ring
-from mailqueue.enqueue.accept import accept
+from mailqueue.enqueue.accept import ID, accept
 from mailqueue.errors import PublishError
 from mailqueue.lanes import lane_of
 from mailqueue.opaque import Opaque
 from mailqueue.relay import INTERVAL
 from mailqueue.scheduling import queue_options
-from tests.simulation.plan import MAILER, Mail
+from mailqueue.signals import dead
+from tests.simulation.plan import ALIAS, MAILER, Call, Mail
 from tests.simulation.processes import Process
 from tests.simulation.windows import Window
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+UNDONE = "rolled back"
 
 
 def send(world: "World", process: Process) -> bool:
@@ -30,25 +34,70 @@ def send(world: "World", process: Process) -> bool:
     world.app.set_current()
     if not world.outbox:
         return False
-    numbers = world.outbox.pop(0)
+    call = world.outbox.pop(0)
+    numbers = call.numbers
     world.excuses.begin(process)  # in eager mode it delivers
     messages = [message_of(world.mails[number]) for number in numbers]
-    try:
-        accept(messages, lane_of(MAILER))
-    except PublishError as error:
-        told, sure = "PublishError", error.queued
-    except (Error, SoftTimeLimitExceeded) as error:
-        told, sure = type(error).__name__, 0
-        close_old_connections()  # as Django does at the end of a request
-    else:
-        told, sure = "accepted", len(numbers)
+    with losing() as lost:
+        told, sure = told_of(call, messages)
     world.excuses.left(process)
     world.tell(f"the caller of mails {numbers} was told: {told}")
     for place, number in enumerate(numbers):
         mail = world.mails[number]
         mail.told = "accepted" if place < sure else told
         mail.accepted_at = world.clock.now if place < sure else None
+        if getattr(messages[place], ID, "") in lost:
+            mail.told = "lost after the commit"
     return True
+
+
+def told_of(call: Call, messages: list[EmailMessage]) -> tuple[str, int]:
+    """Send in one call; return what its caller was told, and how many mails are queued for sure."""
+    try:
+        within(list(call.blocks), lambda: accept(messages, lane_of(MAILER)))
+    except PublishError as error:
+        return "PublishError", error.queued
+    except (Error, SoftTimeLimitExceeded) as error:
+        close_old_connections()  # as Django does at the end of a request
+        return type(error).__name__, 0
+    return (UNDONE, 0) if call.is_undone else ("accepted", len(messages))
+
+
+class Undone(Exception):  # noqa: N818 (it is none)
+    """A block is to be rolled back."""
+
+
+def within(blocks: list[str], act: Callable[[], object]) -> None:
+    """Do something inside of the blocks of a transaction."""
+    if not blocks:
+        act()
+        return
+    with suppress(Undone), transaction.atomic(using=ALIAS):
+        if blocks[0] == "robust":
+            transaction.on_commit(raises, using=ALIAS, robust=True)
+        within(blocks[1:], act)
+        if blocks[0] == "rolls back":
+            raise Undone
+
+
+def raises() -> None:
+    raise RuntimeError("a function of the project's")
+
+
+@contextmanager
+def losing() -> Iterator[set[str]]:
+    """Collect the ids of mails that are told dead when a transaction has committed."""
+    lost = set()
+
+    def hear(id: str, reason: str, **facts: Any) -> None:  # noqa: A002
+        if reason.startswith("the transaction committed"):
+            lost.add(id)
+
+    dead.connect(hear)
+    try:
+        yield lost
+    finally:
+        dead.disconnect(hear)
 
 
 def message_of(mail: Mail) -> EmailMessage:
@@ -108,9 +157,12 @@ def work(world: "World", process: Process) -> bool:
     try:
         tasks.deliver(Opaque(message.argument))
     except Reject as error:
-        window = Window.KILLED if "time" in str(error.reason) else Window.REJECTED
+        limited = isinstance(error.__context__, SoftTimeLimitExceeded)
+        window = Window.KILLED if limited else Window.REJECTED
         world.broker.give_back(message, process, window)
         return True
+    if process.limited and not ring:
+        world.excuses.limited(message.body)
     world.excuses.left(process)
     if process.step("before acknowledging") == "lose":
         world.tell(f"{process.name} loses its connection to the broker")

@@ -28,11 +28,12 @@ class Listener(logging.Handler):
 def listening(tell: Callable[[str], None], defects: list[str]) -> Iterator[None]:
     """Hear what the package says, and let nobody else hear it."""
     logger = logging.getLogger("mailqueue")
-    handler, propagates = Listener(tell, defects), logger.propagate
+    django = logging.getLogger("django.db.backends.base")  # logs what functions on commit raise
+    handler, propagates, is_off = Listener(tell, defects), logger.propagate, django.disabled
     logger.addHandler(handler)
-    logger.propagate = False
+    logger.propagate, django.disabled = False, True
     try:
         yield
     finally:
-        logger.propagate = propagates
+        logger.propagate, django.disabled = propagates, is_off
         logger.removeHandler(handler)

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.simulation.mail_server import EXTENSIONS
 from tests.simulation.oracle import faults, heal
-from tests.simulation.plan import OURS, THEIRS, Fate, Fault, Mail, Plan
+from tests.simulation.plan import OURS, THEIRS, Call, Fate, Fault, Mail, Plan
 from tests.simulation.world import World
 
 HOUR = 3600.0
@@ -27,8 +27,12 @@ plans = st.builds(
     Plan,
     ledger=st.sampled_from([True, True, False]),
     rabbitmq=st.booleans(),
-    target=st.sampled_from([OURS] * 5 + [THEIRS]),
-    batch_size=st.sampled_from([10, 3]),
+    target=st.sampled_from([OURS] * 4 + [THEIRS]),
+    batch_size=st.sampled_from([10, 3, 1]),
+    connections=st.sampled_from([1, 3]),
+    weave=st.integers(0, 9),
+    keep_sent=st.sampled_from([7 * 24 * HOUR, 60.0]),
+    unknown_attempts=st.sampled_from([4, 2]),
     lease=st.sampled_from([75.0, 900.0]),
     schedule=st.sampled_from([(30.0, 120.0, 300.0), (1.0,), (60.0, HOUR)]),
     max_age=st.sampled_from([3 * 24 * HOUR, HOUR]),
@@ -50,10 +54,17 @@ fates = st.builds(
     contents=st.sampled_from(
         [(), (), (), ("lost",), ("later",), ("later", "lost"), ("silent",), ("never",)]
     ),
+    odd=st.sampled_from([0, 0, 2, 5]),
 )
 waits = st.sampled_from([None] * 5 + [70.0, 2 * HOUR])
 # Of the mails of a call, one after the other and again from the first: how long each may take.
 spans = st.sampled_from([(None,)] * 4 + [(70.0,), (None, 70.0), (70.0, 2 * HOUR, None)])
+blocks = st.sampled_from(
+    [
+        *((), (), ("commits",), ("rolls back",), ("commits", "rolls back")),
+        *(("rolls back", "commits"), ("robust", "commits")),
+    ]
+)
 Spans = Sequence[float | None]
 
 DATABASE = ["before SELECT", "before INSERT", "after INSERT", "before UPDATE", "after UPDATE"]
@@ -117,8 +128,10 @@ class Simulation(RuleBasedStateMachine):
         if pausing and "pauses" in troubles:
             self.order()
 
-    @rule(fates=st.lists(fates, min_size=1, max_size=6), wait=waits, lasts=spans)
-    def send(self, fates: list[Fate], wait: float | None, lasts: Spans) -> None:
+    @rule(fates=st.lists(fates, min_size=1, max_size=6), wait=waits, lasts=spans, blocks=blocks)
+    def send(
+        self, fates: list[Fate], wait: float | None, lasts: Spans, blocks: Sequence[str] = ()
+    ) -> None:
         """Send mails in one call."""
         world, now = self.world, self.world.clock.now
         numbers = []
@@ -130,7 +143,9 @@ class Simulation(RuleBasedStateMachine):
             world.server.fates[number] = fate
             numbers.append(number)
             world.tell(f"mail {number} is sent: {fate}, after {wait} s, within {last} s")
-        world.outbox.append(numbers)
+        if blocks:
+            world.tell(f"mails {numbers} are sent in blocks: {blocks}")
+        world.outbox.append(Call(numbers, blocks))
 
     @rule(who=st.sampled_from(["worker 1", "worker 2", "web", "timer"]), steps=st.integers(1, 60))
     def go_alone(self, who: str, steps: int) -> None:

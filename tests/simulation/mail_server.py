@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from django.core.mail import EmailMessage
 from django.core.mail.backends import smtp
 
 from mailqueue.backends.smtp import EmailBackend
@@ -30,6 +31,7 @@ class MailServer:
         self.said_no: set[tuple[int, int]] = set()  # (mail, recipient) refused for good
         self.asked: Counter[tuple[int, int]] = Counter()
         self.attempts: Counter[int] = Counter()
+        self.odd: Counter[int] = Counter()  # attempts that ended with an error nobody knows
         self.strangers: list[str] = []
         self.took: Callable[[Copy], None] = lambda copy: None
         self.unanswered: Callable[[Copy, str], None] = lambda copy, why: None
@@ -46,6 +48,12 @@ class MailServer:
         if wish == "later" and self.asked[mail, number] <= 2 and not self.healed:
             return b"450 4.2.0 not now"
         return OK
+
+    def is_odd(self, mail: int) -> bool:
+        """Tell whether an attempt at a mail ends with an error that nobody knows."""
+        odd = self.odd[mail] < self.fates[mail].odd and not self.healed
+        self.odd[mail] += odd
+        return odd
 
     def content(self, mail: int) -> str:
         """Return what happens to a content."""
@@ -78,8 +86,19 @@ class Backend(EmailBackend):
         return SimulatedSMTP
 
 
+class Odd(Exception):  # noqa: N818 (nobody knows what it is)
+    """An error of a target by somebody else."""
+
+
 class DjangosBackend(smtp.EmailBackend):
     """Django's, over that client: a target by somebody else, which counts mails."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        for message in email_messages:
+            number = int(message.subject.removeprefix("mail "))
+            if SimulatedSMTP.server.is_odd(number):
+                raise Odd
+        return super().send_messages(email_messages)
 
     @property
     def connection_class(self) -> type[smtplib.SMTP]:

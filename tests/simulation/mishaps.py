@@ -54,11 +54,12 @@ class Mishaps:
             self.excuses.doubt_all()
             if fault.what == "limit":
                 process.limited = True
-                raise SoftTimeLimitExceeded
+                process.interrupt(SoftTimeLimitExceeded())
+                continue
             process.survived = fault.what == "child"
             if fault.what != "end":
                 process.die()
-            raise Ended
+            process.interrupt(Ended())
         return ""
 
     def mail_server(self, name: str) -> None:

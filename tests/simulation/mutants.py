@@ -1,20 +1,29 @@
 """Faults that the code had once, or might have: a simulation that misses one of them is blind."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
 from django.db.models import QuerySet
 
 from mailqueue.delivery import deliver, work
+from mailqueue.delivery.attempt import Attempt, Numbered, Share
+from mailqueue.delivery.couriers import Courier
 from mailqueue.delivery.deliver import Gate, is_expired
-from mailqueue.ledger import taking
+from mailqueue.delivery.target import Told
+from mailqueue.enqueue import accept
+from mailqueue.ledger import database, taking
 from mailqueue.ledger.claims import Claims
 from mailqueue.ledger.clock import Clock
+from mailqueue.ledger.database import DatabaseLedger
+from mailqueue.ledger.inserting import Row
 from mailqueue.ledger.models import Entry
+from mailqueue.outcome import settlement
 from mailqueue.outcome.outcome import Stage
 from mailqueue.smtp.transaction import Command, Transaction
+from mailqueue.wire.envelope import Envelope
 
 
 def goes_unless_expired(self: Gate, index: int, seconds: float) -> bool:
@@ -61,12 +70,49 @@ def shifted(self: Transaction) -> Iterator[Command]:
         yield Command(Stage.RECIPIENT, command.data, other)
 
 
-opening = Transaction.opening
+def judged_for_one(
+    self: Attempt, courier: Courier, share: Share, told: Told, *, alone: bool
+) -> Generator[Numbered, None, bool]:
+    """Forget what one of several connections brings back."""
+    told_of = judged(self, courier, share, told, alone=alone)
+    if alone or len(self.out) != 1:
+        return (yield from told_of)
+    while True:
+        try:
+            next(told_of)
+        except StopIteration as end:
+            return bool(end.value)
+
+
+def charged_twice(envelope: Envelope, decisions: Any, now: float) -> Envelope | None:
+    """Charge an attempt twice."""
+    again = once_more(envelope, decisions, now)
+    charged = again is not None and again.attempts > envelope.attempts
+    return replace(again, attempts=again.attempts + 1) if again and charged else again
+
+
+def row_with_its_end(envelope: Envelope, packed: str, **times: float) -> Row:
+    """Let a mail that waits be forgotten as one that is sent."""
+    return new_row(envelope, packed, **times) | {"purge_at": 60.0}
+
+
+def several_are_due(self: DatabaseLedger) -> bool:
+    """Ring for what is more than one mail."""
+    return self.entries.filter(mailer=self.mailer, due_at__lte=Clock()).count() > 1
+
+
+opening, judged = Transaction.opening, Attempt.judged
+once_more, new_row = settlement.once_more, database.new_row
 
 MUTANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "lease": lambda: mock.patch.object(deliver.Gate, "lets_go", goes_unless_expired),
     "expires": lambda: mock.patch.object(deliver.Gate, "lets_go", goes_with_its_lease),
     "dropped": lambda: mock.patch.object(work, "note", note_once),
     "paused": lambda: mock.patch.object(taking, "due", due_or_paused),
+    "rollback": lambda: mock.patch.object(accept, "open_blocks", return_value=[]),
+    "one connection": lambda: mock.patch.object(Attempt, "judged", judged_for_one),
+    "charged": lambda: mock.patch.object(settlement, "once_more", charged_twice),
+    "purged": lambda: mock.patch.object(database, "new_row", row_with_its_end),
+    "last ring": lambda: mock.patch.object(DatabaseLedger, "is_due", several_are_due),
     "shifted": lambda: mock.patch.object(Transaction, "opening", shifted),
 }

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from mailqueue.broker.dead import read
 from mailqueue.outcome.outcome import Kind
 from tests.letters import BROKERS, Letter, letters_in, letters_of
+from tests.simulation.jobs import UNDONE
 from tests.simulation.plan import Mail
 from tests.simulation.rows import TABLE
 from tests.simulation.windows import Window
@@ -55,6 +56,8 @@ def faults(world: World) -> Iterator[str]:
             known = mail.told != "accepted" or is_untold(mail, world)
             if not (known or got[who] or dead[who]):
                 yield f"{name} is lost"
+            if mail.told == UNDONE and (got[who] or dead[who]):
+                yield f"{name} was rolled back, and went out all the same"
             windows = world.excuses.windows[who]
             if got[who] + dead[who] > 1 + len(windows):
                 why = list(map(str, windows)) or "nothing"
@@ -126,6 +129,12 @@ def wrong(letter: Letter, world: World) -> Iterator[str]:
     elif letter.kind == BROKERS:
         if world.excuses.returned[letter.mail] <= DELIVERIES:
             yield f"{name} was buried by the broker without need"
+    elif letter.reason.startswith("tried"):
+        # It may have been refused for now before, or met a time limit: each attempt counts.
+        tried = world.server.odd[letter.mail] + world.server.asked[letter.mail, letter.recipient]
+        tried += world.mishaps.happened["limit"]
+        if not world.server.odd[letter.mail] or tried < world.plan.unknown_attempts:
+            yield f"{name} died too soon: {letter.reason}"
     else:
         yield f"{name} died of what passes: {letter.reason}"
 

@@ -16,9 +16,10 @@ from mailqueue import lanes, log
 from mailqueue.bootsteps import relay as timer
 from mailqueue.broker import bell, publish
 from mailqueue.broker.dead import DeadLetter
-from mailqueue.delivery import deliver, follow_up, paused, process, work
+from mailqueue.delivery import attempt, couriers, deliver, follow_up, paused, process, work
 from mailqueue.ledger import database  # noqa: F401 (it is imported when it is needed)
 from tests.simulation.clock import OwnClock, Times
+from tests.simulation.couriers import Back, SimulatedCourier
 from tests.simulation.processes import Process
 from tests.simulation.sqlite import base as sqlite
 
@@ -37,7 +38,7 @@ def sleep(seconds: float) -> None:
 
 
 def now_and_then(ask: Callable[[], Any]) -> Callable[[], Any]:
-    """Ask each tenth time only: it costs a third of a run, and in a run nothing grows that old."""
+    """Ask each tenth time only: it costs a third of a run."""
     count = itertools.count(1)
     return lambda: ask() if next(count) % 10 == 0 else 0
 
@@ -59,6 +60,7 @@ def patched(world: Any) -> Iterator[None]:
     changes += [(each, "publisher_of", lambda app: world.publisher) for each in (publish, bell)]
     changes += [(lanes, "ring_soon", bell.ring)]  # a thread of its own would belong to no process
     changes += [(sqlite, "now", lambda: world.clock.now), (sqlite, "asked", world.mishaps.database)]
+    changes += [(attempt, "SimpleQueue", Back), (couriers, "CourierThread", SimulatedCourier)]
     changes += [(log, "FEW", 10**9), (timer, "purge", now_and_then(timer.purge))]
     # Of mails that are due at the same time, it is their ids that say which is first.
     chance = random.Random(0)
@@ -70,6 +72,8 @@ def patched(world: Any) -> Iterator[None]:
         (work, "last_served"),
         (paused, "_answers"),
         (bell, "_bell"),
+        (attempt, "couriers"),
+        (attempt, "paces"),
     ]
     changes += [(module, name, getattr(module, name)) for module, name in own]
     patches = [mock.patch.object(*change) for change in changes]

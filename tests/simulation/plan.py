@@ -1,6 +1,7 @@
 """What a project has set, what it sends, and what goes wrong."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 ALIAS = "simulated"
@@ -31,6 +32,10 @@ class Plan:
     visibility: float = 1800.0
     pace: float = 0.01  # seconds to each answer of the mail server
     eager: bool = False  # task_always_eager
+    connections: int = 1
+    weave: int = 0  # in which order these go on
+    keep_sent: float = 7 * 86400.0
+    unknown_attempts: int = 4
 
     @property
     def reports(self) -> bool:
@@ -45,6 +50,8 @@ class Plan:
     def mailers(self) -> dict[str, Any]:
         retry = {"schedule": self.schedule, "max_age": self.max_age, "ambiguous": self.ambiguous}
         queue = {"using": "smtp", "batch_size": self.batch_size, "retry": retry}
+        retry["unknown_attempts"] = self.unknown_attempts
+        queue |= {"connections": self.connections, "keep_sent": self.keep_sent}
         queue |= {"ledger": "database" if self.ledger else None, "lease": self.lease}
         smtp = {"host": "127.0.0.1", "port": 25, "username": "u", "password": "p"}
         smtp |= {"timeout": TIMEOUT}
@@ -62,10 +69,12 @@ class Fate:
 
     A recipient: "ok", "later" (twice, then ok) or "never". The content: "ok", "later", "never",
     "lost" (taken, and the connection ends without an answer) or "silent" (taken, and no answer).
+    ``odd`` attempts end with an error that nobody knows, with a target by somebody else.
     """
 
     recipients: tuple[str, ...] = ("ok",)
     contents: tuple[str, ...] = ()
+    odd: int = 0
 
 
 @dataclasses.dataclass
@@ -78,6 +87,22 @@ class Mail:
     expires_at: float | None = None
     accepted_at: float | None = None
     told: str = "nothing"
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """Mails that are sent in one call, and the blocks of a transaction around it.
+
+    From the outer to the inner one: "commits" or "rolls back"; "robust" commits, with a function
+    of the project's on commit that raises.
+    """
+
+    numbers: Sequence[int]
+    blocks: Sequence[str] = ()
+
+    @property
+    def is_undone(self) -> bool:
+        return "rolls back" in self.blocks
 
 
 @dataclasses.dataclass

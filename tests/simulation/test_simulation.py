@@ -9,8 +9,12 @@ from hypothesis import Phase
 from tests.simulation.machine import Simulation
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.plan import Fate, Plan
-from tests.simulation.running import run
+from tests.simulation.running import SEEDS, run
 from tests.simulation.windows import Window
+
+# Which of the seeds find a fault, as far as it is not the first: they are tried first.
+SOONEST = {"expires": 2, "dropped": 4, "paused": 2, "rollback": 3, "one connection": 1}
+SOONEST |= {"charged": 1, "last ring": 1}
 
 GUARANTEES = Path("docs/explanation/guarantees.md").read_text()
 
@@ -21,8 +25,9 @@ def test_each_mail_arrives_or_dies_and_a_second_copy_has_a_reason(simulated):
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_fault_that_is_put_back_is_found_by_the_same_runs(simulated, name):
+    seeds = sorted(SEEDS, key=lambda seed: seed != SOONEST.get(name, 0))
     with MUTANTS[name](), pytest.raises(AssertionError, match="The story:") as found:
-        run(phases=(Phase.generate,))
+        run(seeds, phases=(Phase.generate,))
     print(f"{name}: found in run {len(Simulation.stories)}\n{found.value}")
 
 

@@ -11,6 +11,7 @@ class Window(StrEnum):
     AWAY = "whose database stays away for longer"
     STOPPED = "a worker is stopped, or its machine sleeps, until after the end of its lease"
     KILLED = "after the mail server took a mail and before the task is acknowledged"
+    LIMIT = "a task comes to a soft time limit while the answer to a mail is outstanding"
     CUT = "the connection to the broker breaks while a worker has a batch"
     VISIBLE = "a batch takes longer than the visibility timeout"
     REJECTED = "the broker is away for more than ten minutes when a batch is over"

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from celery import Celery
 from django.test import override_settings
 
+from mailqueue import signals
 from tests.ledger.databases import To
 from tests.simulation.broker import Broker, SimulatedPublisher
 from tests.simulation.clock import BEGIN, Clock, OwnClock
@@ -15,7 +16,7 @@ from tests.simulation.listener import listening
 from tests.simulation.mail_server import EXTENSIONS, MailServer, SimulatedSMTP
 from tests.simulation.mishaps import Mishaps, close
 from tests.simulation.patches import patched
-from tests.simulation.plan import ALIAS, Mail, Plan
+from tests.simulation.plan import ALIAS, Call, Mail, Plan
 from tests.simulation.processes import Process
 from tests.simulation.rows import Rows
 from tests.simulation.windows import Window
@@ -32,7 +33,7 @@ class World:
         self.story: list[str] = []
         self.defects: list[str] = []
         self.mails: dict[int, Mail] = {}
-        self.outbox: list[list[int]] = []
+        self.outbox: list[Call] = []
         self.orders: list[str] = []  # of an operator
         self.paused_since: float | None = None
         self.pauses: list[tuple[float, float]] = []
@@ -60,6 +61,8 @@ class World:
         )
         self.stack.enter_context(patched(self))
         self.stack.enter_context(listening(self.tell, self.defects))
+        signals.sent.connect(self.excuses.told_sent)
+        self.stack.callback(signals.sent.disconnect, self.excuses.told_sent)
         SimulatedSMTP.server = self.server
         for name in JOBS:
             self.start(name)
@@ -76,6 +79,7 @@ class World:
     def start(self, name: str) -> None:
         job = functools.partial(JOBS[name], self)
         process = Process(name, self.clock, self.clocks[name], job)
+        process.chance.seed(f"{name} {self.plan.weave}")
         process.on_step, process.at_end = self.mishaps.at_step, self.gone
         self.excuses.begin(process)
         self.processes[name] = process
