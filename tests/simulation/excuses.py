@@ -5,11 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from mailqueue.delivery.work import PAUSES
 from tests.letters import recipients_of
 from tests.simulation.broker import Message
 from tests.simulation.clock import Clock
 from tests.simulation.plan import Plan
-from tests.simulation.processes import Process
+from tests.simulation.processes import LATE, Process
 from tests.simulation.rows import Rows, opened
 from tests.simulation.session import Copy, Session
 from tests.simulation.windows import Window
@@ -120,6 +121,11 @@ class Excuses:
         row = self.rows.row(copy.message_id)
         return row is None or row.fence != copy.fence or row.state not in ("sending", "queued")
 
+    def is_others(self, copy: Copy) -> bool:
+        """Tell whether somebody else has claimed the mail of a copy since."""
+        row = self.rows.row(copy.message_id)
+        return row is not None and row.fence != copy.fence
+
     def left(self, process: Process) -> None:
         """See a worker leave its task; what it could not note for a whole lease is in doubt."""
         failed_at = self.last_error.get(process.name, 0.0)
@@ -128,7 +134,8 @@ class Excuses:
                 if copy.message_id not in self.sent:
                     self.excuse(copy, Window.LIMIT)
         for copy in self.in_hand[process.name] if self.plan.ledger else ():
-            if failed_at >= copy.true_at + 0.9 * self.plan.lease and not self.is_settled(copy):
+            late = failed_at >= copy.until - PAUSES[-1] - LATE
+            if late and (self.is_others(copy) or not self.is_settled(copy)):
                 self.excuse(copy, Window.AWAY)
 
     def gone(self, process: Process) -> None:
