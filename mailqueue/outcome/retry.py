@@ -21,8 +21,8 @@ class RetryPolicy:
     ``schedule`` holds the waits in seconds; the last one repeats. A wait is varied by up to
     ``jitter`` (a share of it) to both sides. ``max_age`` is in seconds since the mail was queued.
     ``ambiguous`` tells what to do when the answer to a whole message was lost: "resend" it, once,
-    or "hold" it for a person. ``unknown_attempts`` bounds the attempts that may end with an error
-    nobody knows.
+    or "hold" it for a person. An error that nobody knows is final at the attempt number
+    ``unknown_attempts``, whatever the earlier ones ended with.
     """
 
     schedule: tuple[float, ...] = (
