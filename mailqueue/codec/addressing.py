@@ -27,6 +27,8 @@ def check_addresses(message: EmailMessage, *, force_ascii: bool) -> None:
     With ``force_ascii`` also for one that it carries with SMTPUTF8 alone.
     """
     for field, value in envelope_of(message):
+        if value is None:  # whose text is "None"
+            raise EncodeError(f"{field}: no address that SMTP carries: empty")
         try:
             addr_spec(value, force_ascii=force_ascii)
         except AddressError as error:

@@ -63,8 +63,11 @@ def check_values(message: EmailMessage, *, force_ascii: bool | None) -> None:
         check_addresses(message, force_ascii=force_ascii)
 
 
-def check_rendering(message: EmailMessage) -> None:
-    """Render the message to see if that can be done, and if its headers are as they may be."""
+def check_rendering(message: EmailMessage, charset: str = "utf-8") -> None:
+    """Render the message to see if that can be done, and if its headers are as they may be.
+
+    ``charset`` is what it is rendered in when it names none.
+    """
     check_domains(message)
     for name, _ in OLD_SUBTYPES:
         if not SUBTYPE.fullmatch(str(getattr(message, name, "mixed"))):
@@ -73,7 +76,7 @@ def check_rendering(message: EmailMessage) -> None:
         mime: object = message.message()
         if isinstance(mime, Message):
             told(check_written, mime, "a header cannot be written")
-            if not has_plain_parts(message):
+            if not has_plain_parts(message, charset):
                 told(write, mime, "a part cannot be written as MIME")
     except RecursionError:
         raise EncodeError("message: nested too deeply to be rendered") from None
@@ -100,10 +103,10 @@ def write(mime: Message) -> None:
     generator.flatten(copy.deepcopy(mime))  # which is given boundaries
 
 
-def plainly_renders(message: EmailMessage) -> bool:
+def plainly_renders(message: EmailMessage, charset: str = "utf-8") -> bool:
     """Tell whether nothing in the message can keep it from being rendered; False if in doubt."""
     return (
-        has_plain_parts(message)
+        has_plain_parts(message, charset)
         and is_header(message.subject)
         and are_mailboxes([message.from_email])
         and all(map(are_mailboxes, (message.to, message.cc, message.reply_to)))
@@ -112,12 +115,12 @@ def plainly_renders(message: EmailMessage) -> bool:
     )
 
 
-def has_plain_parts(message: EmailMessage) -> bool:
+def has_plain_parts(message: EmailMessage, charset: str) -> bool:
     """Tell whether nothing but a header or a file name can keep it from being rendered."""
     kind = traits(message)
     return (
         not kind.renders
-        and message.encoding in (None, "utf-8")
+        and (message.encoding or charset) == "utf-8"
         and is_text(message.body)
         and SUBTYPE.fullmatch(str(message.content_subtype)) is not None
         and all(getattr(message, name, usual) is usual for name, usual in OLD_SUBTYPES)

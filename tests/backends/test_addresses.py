@@ -101,6 +101,12 @@ def test_the_error_names_field_and_reason(server):
     assert str(raised.value) == expected
 
 
+def test_none_is_no_sender(server, settings):
+    settings.DEFAULT_FROM_EMAIL = None
+    with smtp(server, OURS), pytest.raises(EncodeError, match=r"^from_email: .* empty"):
+        mailers["default"].send_messages([EmailMessage("S", "B", None, GOOD)])
+
+
 def test_recipients_of_a_messages_own_are_looked_at(server):
     class Own(EmailMessage):
         def recipients(self):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import mailqueue.mail
 from mailqueue import compat
-from mailqueue.codec.preflight import check, plainly_renders
+from mailqueue.codec.preflight import check, check_rendering, plainly_renders
 from mailqueue.errors import EncodeError
 from mailqueue.smtp.rendering import render
 
@@ -194,3 +194,12 @@ def test_a_header_that_some_pythons_cannot_write():
     except EncodeError:
         return
     render(message)
+
+
+def test_the_charset_that_a_message_does_not_name_is_that_of_the_settings(settings):
+    settings.DEFAULT_CHARSET = "latin-1"
+    message = EmailMessage("S", "€", "f@x.test", ["a@x.test"])
+    assert plainly_renders(message)
+    assert not plainly_renders(message, "latin-1")
+    with pytest.raises(UnicodeEncodeError):
+        check_rendering(message, "latin-1")
