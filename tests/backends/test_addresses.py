@@ -99,6 +99,7 @@ def test_the_error_names_field_and_reason(server):
         mailers["default"].send_messages([message])
     expected = "bcc[0]: no address that SMTP carries: a comma outside of quotes"
     assert str(raised.value) == expected
+    assert raised.value.__cause__ is raised.value.__context__ is None  # which had the address
 
 
 def test_none_is_no_sender(server, settings):
