@@ -34,6 +34,8 @@ class Edge:
             if each is not None and each not in seen:
                 each.__traceback__ = None
                 seen.append(each)
+                if each.__suppress_context__ and each.__context__ is not self.outside:
+                    each.__context__ = None  # its text may be the reason for `from None`
                 behind += [each.__cause__, each.__context__]
 
 

@@ -77,6 +77,11 @@ def _private_methods(cls: type) -> set[str]:
     }
 
 
+def known_class(kind: Traits) -> type[Any]:
+    """Return the class of Django's or ours whose code renders a message with these traits."""
+    return _class(kind.api, kind.multi, False, False)
+
+
 def blank_message(
     api: str, *, multi: bool, mime: Message | None = None, recipients: list[str] | None = None
 ) -> Any:

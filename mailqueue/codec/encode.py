@@ -13,7 +13,7 @@ from django.core.mail import EmailMessage
 from django.utils.functional import Promise
 
 from mailqueue.codec.attributes import encode_attributes
-from mailqueue.codec.classes import traits
+from mailqueue.codec.classes import known_class, traits
 from mailqueue.codec.contents import Contents, Keep
 from mailqueue.codec.mime_headers import encode_name
 from mailqueue.codec.values import encode_value
@@ -102,6 +102,8 @@ class Encoder:
         if (subtype := str(message.content_subtype)) != "plain":
             data["content_subtype"] = subtype
         for name, usual in SUBTYPES.items():
+            if not hasattr(known_class(kind), name):
+                continue  # what an object has all the same is not rendered
             if (subtype := getattr(message, name, usual)) != usual:
                 data[name] = str(subtype)
         self.parts(data, message, kind.multi, message_id, where, depth)

@@ -4,15 +4,20 @@ Rendering a message finds them all and costs more than queueing it (1.4 ms on Dj
 plainly renders, as nearly all mail does, is recognised; only the rest is rendered to see.
 """
 
+import copy
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from email.generator import BytesGenerator
 from email.headerregistry import HeaderRegistry
 from email.message import Message
+from email.policy import EmailPolicy
 from typing import Any
 
 from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternatives
+from django.core.mail.message import BadHeaderError
 
-from mailqueue.codec.addressing import check_addresses, check_domains
+from mailqueue.codec.addressing import check_addresses, check_domains, check_malformed
 from mailqueue.codec.bounds import check_bounds
 from mailqueue.codec.classes import traits
 from mailqueue.errors import EncodeError
@@ -24,6 +29,7 @@ ADDR_SPEC = r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
 MAILBOX = re.compile(rf"(?:{ADDR_SPEC}|{DISPLAY_NAME} <{ADDR_SPEC}>)")
 # Some Pythons write such a name as more than one header, see `mailqueue.smtp.policy`.
 LONG_WORD = re.compile(r"[^ <]{60}[^<]*<")
+LONG_NAME = 70
 MIMETYPE = re.compile(r"(?!message/|multipart/)[a-z0-9]+/[A-Za-z0-9.+-]+")
 # Django 5.2 has them, as attributes of the classes; later ones refuse a message with one of them.
 OLD_SUBTYPES = [
@@ -52,12 +58,16 @@ def check_values(message: EmailMessage, *, force_ascii: bool | None) -> None:
     """Raise what can be found without rendering; it takes little time for any message."""
     check_bounds(message)  # first: what follows takes time for what is long
     check_headers(message)
+    check_malformed(message)
     if force_ascii is not None:
         check_addresses(message, force_ascii=force_ascii)
 
 
-def check_rendering(message: EmailMessage) -> None:
-    """Render the message to see if that can be done, and if its headers are as they may be."""
+def check_rendering(message: EmailMessage, charset: str = "utf-8") -> None:
+    """Render the message to see if that can be done, and if its headers are as they may be.
+
+    ``charset`` is what it is rendered in when it names none.
+    """
     check_domains(message)
     for name, _ in OLD_SUBTYPES:
         if not SUBTYPE.fullmatch(str(getattr(message, name, "mixed"))):
@@ -65,25 +75,56 @@ def check_rendering(message: EmailMessage) -> None:
     try:
         mime: object = message.message()
         if isinstance(mime, Message):
-            check_written(mime)
+            told(check_written, mime, "a header cannot be written")
+            if not has_plain_parts(message, charset):
+                told(write, mime, "a part cannot be written as MIME")
     except RecursionError:
         raise EncodeError("message: nested too deeply to be rendered") from None
 
 
-def plainly_renders(message: EmailMessage) -> bool:
+def told(write: Callable[[Message], None], mime: Message, what: str) -> None:
+    """Write something to see; where Python's email package fails at it, say of what."""
+    try:
+        write(mime)
+    except Exception as error:  # it fails in many ways: IndexError, TypeError, UnicodeError
+        if isinstance(error, (BadHeaderError, RecursionError)) and not isinstance(
+            error, UnicodeError
+        ):
+            raise
+        raise EncodeError(f"{what}: {type(error).__name__}") from None
+
+
+def write(mime: Message) -> None:
+    """Write a message, and leave it as it is."""
+    policy = mime.policy
+    if isinstance(policy, EmailPolicy):  # headers that were read stay so: folding would parse them
+        policy = policy.clone(refold_source="none")
+    generator = BytesGenerator(io.BytesIO(), mangle_from_=False, policy=policy)
+    generator.flatten(copy.deepcopy(mime))  # which is given boundaries
+
+
+def plainly_renders(message: EmailMessage, charset: str = "utf-8") -> bool:
     """Tell whether nothing in the message can keep it from being rendered; False if in doubt."""
-    kind = traits(message)
     return (
-        not kind.renders
-        and message.encoding in (None, "utf-8")
-        and is_text(message.body)
-        and SUBTYPE.fullmatch(str(message.content_subtype)) is not None
-        and all(getattr(message, name, usual) is usual for name, usual in OLD_SUBTYPES)
+        has_plain_parts(message, charset)
         and is_header(message.subject)
         and are_mailboxes([message.from_email])
         and all(map(are_mailboxes, (message.to, message.cc, message.reply_to)))
         and all(map(is_plain_header, message.extra_headers.items()))
-        and all(map(is_plain_file, message.attachments))
+        and all(map(has_plain_name, message.attachments))
+    )
+
+
+def has_plain_parts(message: EmailMessage, charset: str) -> bool:
+    """Tell whether nothing but a header or a file name can keep it from being rendered."""
+    kind = traits(message)
+    return (
+        not kind.renders
+        and (message.encoding or charset) == "utf-8"
+        and is_text(message.body)
+        and SUBTYPE.fullmatch(str(message.content_subtype)) is not None
+        and all(getattr(message, name, usual) is usual for name, usual in OLD_SUBTYPES)
+        and all(map(is_plain_content, message.attachments))
         and (not kind.multi or all(map(is_plain_alternative, message.alternatives)))  # type: ignore[attr-defined]
     )
 
@@ -116,18 +157,24 @@ def are_mailboxes(values: Iterable[object]) -> bool:
 
 def is_plain_header(item: tuple[Any, Any]) -> bool:
     name, value = item
-    return name.lower() not in STRUCTURED and is_header(value)
+    # Python fails at an empty value behind a name as long as a line.
+    return name.lower() not in STRUCTURED and len(name) < LONG_NAME and is_header(value)
 
 
-def is_plain_file(attachment: Any) -> bool:
+def has_plain_name(attachment: Any) -> bool:
+    filename = attachment[0]
+    return filename is None or (type(filename) is str and bool(FILENAME.fullmatch(filename)))
+
+
+def is_plain_content(attachment: Any) -> bool:
     if not isinstance(attachment, tuple) or len(attachment) != 3:
         return False
-    filename, content, mimetype = attachment
+    _, content, mimetype = attachment
     return (
-        (filename is None or (type(filename) is str and bool(FILENAME.fullmatch(filename))))
-        and type(mimetype) is str
+        type(mimetype) is str
         and bool(MIMETYPE.fullmatch(mimetype))
-        and (type(content) is bytes or is_text(content))
+        # Django 5.2 cannot write bytes as a text.
+        and (is_text(content) or (type(content) is bytes and not mimetype.startswith("text/")))
     )
 
 

@@ -54,11 +54,12 @@ def checked_data(
     inline = lane.options.inline_limit if store else None
     check_size(message, lane.options.max_message_bytes, inline=inline)
     check_values(message, force_ascii=lane.force_ascii)
-    if plainly_renders(message):
+    charset = settings.DEFAULT_CHARSET
+    if plainly_renders(message, charset):
         return as_data(message, lane, store)
 
     def seen_data() -> dict[str, Any]:
-        check_rendering(message)
+        check_rendering(message, charset)
         return as_data(message, lane, store)
 
     try:

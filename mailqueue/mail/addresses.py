@@ -66,7 +66,10 @@ def addr_spec(address: Any, *, force_ascii: bool = True) -> str:
     Raise `AddressError`, a ValueError, if it is not one address, or could not be sent without
     SMTPUTF8. With ``force_ascii=False`` take what SMTPUTF8 takes, and leave it as it is.
     """
-    text = force_str(address)
+    try:
+        text = force_str(address)
+    except UnicodeDecodeError:
+        raise AddressError("", "bytes that are not UTF-8") from None
     if len(text) <= LONGEST and "=?" not in text and (plain := _PLAIN.fullmatch(text)):
         return plain["spec"]
     if len(text) > LONGEST_NAME:

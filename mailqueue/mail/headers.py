@@ -34,7 +34,7 @@ def check_headers(message: EmailMessage) -> None:
                 'Bcc is not a valid email header. Use the "bcc" '
                 "argument to specify blind carbon copy recipients."
             )
-    texts = [value if isinstance(value, str) else str(value) for value in _values(message)]
+    texts = [value if type(value) is str else str(value) for value in _values(message)]
     together = " ".join(texts)  # one search is quicker than many
     if LINE_BREAK.search(together) or ("=?" in together and any(map(_breaks, texts))):
         raise BadHeaderError(BREAKS)

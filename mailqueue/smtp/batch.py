@@ -21,6 +21,9 @@ from mailqueue.smtp.reply import Closing, OutOfStep
 from mailqueue.smtp.transaction import Mail, Transaction
 
 LOST = codes.outcome(Kind.TRANSIENT, Stage.DATA, "connection lost while sending")
+# What Python's email package raises where it fails at a message; it will the next time, too.
+DEFECTS = (AttributeError, TypeError, LookupError, RecursionError, AssertionError)
+UNMADE = codes.outcome(Kind.PERMANENT, Stage.MESSAGE, "message cannot be made")
 STALE = smtplib.SMTPException("The message is no longer to be sent.")
 
 
@@ -183,7 +186,7 @@ class Batch:
             try:
                 addresses, made = self._prepare(delivery, offered)
             except Exception as error:  # noqa: BLE001 (an outcome)
-                delivery.fail(error)
+                delivery.fail(error, UNMADE if isinstance(error, DEFECTS) else None)
                 continue
             if self.mailer.before_content is not None:
                 made.allow = partial(self.mailer.before_content, delivery.message)

@@ -99,6 +99,13 @@ def test_the_error_names_field_and_reason(server):
         mailers["default"].send_messages([message])
     expected = "bcc[0]: no address that SMTP carries: a comma outside of quotes"
     assert str(raised.value) == expected
+    assert raised.value.__cause__ is raised.value.__context__ is None  # which had the address
+
+
+def test_none_is_no_sender(server, settings):
+    settings.DEFAULT_FROM_EMAIL = None
+    with smtp(server, OURS), pytest.raises(EncodeError, match=r"^from_email: .* empty"):
+        mailers["default"].send_messages([EmailMessage("S", "B", None, GOOD)])
 
 
 def test_recipients_of_a_messages_own_are_looked_at(server):

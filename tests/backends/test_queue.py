@@ -241,3 +241,11 @@ def test_each_message_gets_an_id_a_date_and_a_message_id_for_good(mailer):
     names = [name for name, _ in one.message["headers"]]
     assert names[:2] == ["Date", "Message-ID"]
     assert (one.mailer, one.attempts, one.recipients) == ("default", 0, None)
+
+
+@pytest.mark.parametrize("charset", ["no such", "latin-1"])
+def test_a_default_charset_that_has_not_the_letters(settings, charset):
+    settings.DEFAULT_CHARSET = charset
+    message = EmailMessage("S", "€", "f@x.test", ["a@x.test"])
+    with settings_with(), pytest.raises((LookupError, ValueError)):
+        mailers.default.send_messages([message])

@@ -109,11 +109,10 @@ class Wire:
         self.innocent: dict[tuple[str, str], Taken] = {}
 
     def directly(self, cases: Iterable[Case]) -> Iterator[Fault]:
-        for case in cases:
-            target = mailers["smtp"]
-            if copy := self.accepted(target.send_messages, case):
-                yield from self.look({copy: case}, target.send_messages)
-            target.close()
+        with mailers["smtp"] as target:  # one connection for all of them
+            for case in cases:
+                if copy := self.accepted(target.send_messages, case):
+                    yield from self.look({copy: case}, target.send_messages)
 
     def through_the_queue(self, cases: Iterable[Case]) -> Iterator[Fault]:
         with queue_in_memory() as deliver:

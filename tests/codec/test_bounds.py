@@ -121,6 +121,25 @@ def test_many_headers_that_are_long_together():
         check(message(attachments=attached(*long)))
 
 
+@pytest.mark.parametrize("text", ["g:" + "é " * 100, "é " * 100, ".é" * 100, '"é" ' * 100])
+def test_what_is_no_address_and_takes_long_to_write(text):
+    """Python takes seconds for a hundred letters."""
+    for fields in (
+        {"reply_to": [text]},
+        {"reply_to": [text[:60]] * 8},
+        {"headers": {"Sender": text}},
+        {"headers": {"resent-cc": text}},
+    ):
+        with pytest.raises(EncodeError, match="no address, and long to write") as raised:
+            check(message(**fields))
+        assert "é" not in str(raised.value)
+
+
+def test_many_addresses_in_one_header_are_some():
+    people = ", ".join(f"李小龙 Müller & Co. <n{number}@a.test>" for number in range(60))
+    check(message(headers={"To": people}, reply_to=["Käufer & Söhne: a@b.test;"] * 20))
+
+
 @pytest.mark.skipif(not compat.HAS_POLICY, reason="Django 5.2 does not parse them")
 @pytest.mark.parametrize("text", ["(" * 900, "(" * 20_000])
 def test_what_is_nested_too_deeply_is_an_error_of_ours(text):

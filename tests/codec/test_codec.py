@@ -239,3 +239,13 @@ def test_a_line_break_in_an_encoded_word_of_a_part_is_an_error_for_the_caller() 
     part["X-Value"] = "=?utf-8?q?a=0ABcc=3A_b?="
     with pytest.raises(EncodeError, match="line break"):
         data_of(with_(plain(), attachments=[part]))
+
+
+@pytest.mark.parametrize("name", ["mixed_subtype", "alternative_subtype"])
+def test_what_is_not_rendered_does_not_travel(name: str) -> None:
+    """Django 5.2 alone has these, and the second in a message with alternatives."""
+    message = mail.EmailMessage("S", "B", "f@a.test", ["t@a.test"])
+    known = hasattr(message, name)
+    setattr(message, name, "related")
+    assert (name in data_of(message)) is known
+    through_the_wire(message)

@@ -1,13 +1,18 @@
 """What is taken for plainly rendering must render; the rest is rendered to see."""
 
+from email.mime.base import MIMEBase
+from email.mime.multipart import MIMEMultipart
+
 import pytest
 from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternatives
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mailqueue.mail
 from mailqueue import compat
-from mailqueue.codec.preflight import check, plainly_renders
+from mailqueue.codec.preflight import check, check_rendering, plainly_renders
 from mailqueue.errors import EncodeError
+from mailqueue.smtp.rendering import render
 
 PIECES = st.sampled_from(
     [*"aÄ .,;:@<>()[-'_\"\\\n\r\t\x00\x85\u2028\ud800", "=?utf-8?q?=0A?=", "x.test", "a@x.test"]
@@ -25,7 +30,8 @@ def built(subject, address, name, value, filename, mimetype, content) -> EmailMu
         subject, "body", "from@x.test", [address], reply_to=[address], headers={name: value}
     )
     message.attachments.append((filename, content, mimetype))
-    message.alternatives.append(EmailAlternative(content, mimetype))
+    text = content if isinstance(content, str) else "text"
+    message.alternatives.append(EmailAlternative(text, mimetype))
     return message
 
 
@@ -109,3 +115,91 @@ def test_a_subtype_is_a_word():
     message.mixed_subtype = "é"
     with pytest.raises(EncodeError, match="mixed_subtype"):
         check(message)
+
+
+def odd_part(text):
+    part = MIMEBase("application", "x")
+    part.set_payload(text)
+    return part
+
+
+def mail_with(attachment):
+    message = EmailMessage("S", "B", "f@x.test", ["a@x.test"])
+    message.attachments.append(attachment)  # attach() warns of MIMEBase
+    return message
+
+
+# Of each some Python or Django makes an object, and fails when that is written.
+UNWRITABLE = {
+    "a report that is a text": ("a", "x", "message/delivery-status"),
+    "letters without an encoding": odd_part("é"),
+    "bytes that are a text": ("a.txt", b"x", "text/plain"),
+    "within a mail": ("a", mail_with(odd_part("é")), "message/rfc822"),
+}
+
+
+@pytest.mark.parametrize("name", UNWRITABLE)
+@pytest.mark.parametrize("cls", [EmailMultiAlternatives, mailqueue.mail.EmailMultiAlternatives])
+def test_what_cannot_be_written_is_told_in_the_caller(name, cls):
+    message = cls("S", "B", "f@x.test", ["a@x.test"])
+    message.attachments.append(UNWRITABLE[name])
+    try:
+        check(message)
+    except (EncodeError, AttributeError):
+        return
+    render(message)
+
+
+@pytest.mark.parametrize("cls", [EmailMultiAlternatives, mailqueue.mail.EmailMultiAlternatives])
+def test_an_alternative_that_cannot_be_written(cls):
+    message = cls("S", "B", "f@x.test", ["a@x.test"])
+    message.attach_alternative("x", "message/delivery-status")
+    with pytest.raises(EncodeError, match="cannot be written as MIME"):
+        check(message)
+
+
+def test_what_is_written_to_see_is_left_as_it_is():
+    part = MIMEMultipart("related")
+    part.attach(odd_part("x"))
+    check(mail_with(part))
+    assert part.get_boundary() is None
+
+
+class Changing(str):
+    """A text of a class with a `str()` of its own."""
+
+    def __str__(self):
+        return "a\r\nBcc: evil@evil.test"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"subject": Changing("a")},
+        {"headers": {"Sender": Changing("a@x.test")}},
+        {"headers": {"X-A": Changing("a")}},
+        {"attachments": [(Changing("a"), "x", "text/plain")]},
+    ],
+)
+def test_a_text_is_what_it_is_written_as(fields):
+    with pytest.raises(ValueError, match="line breaks"):
+        check(EmailMessage(**{"to": ["a@x.test"]} | fields))
+
+
+def test_a_header_that_some_pythons_cannot_write():
+    message = EmailMessage("S", "B", "f@x.test", ["a@x.test"], headers={"X" * 78: ""})
+    assert not plainly_renders(message)
+    try:
+        check(message)
+    except EncodeError:
+        return
+    render(message)
+
+
+def test_the_charset_that_a_message_does_not_name_is_that_of_the_settings(settings):
+    settings.DEFAULT_CHARSET = "latin-1"
+    message = EmailMessage("S", "€", "f@x.test", ["a@x.test"])
+    assert plainly_renders(message)
+    assert not plainly_renders(message, "latin-1")
+    with pytest.raises(UnicodeEncodeError):
+        check_rendering(message, "latin-1")

@@ -99,6 +99,12 @@ def test_what_smtp_does_not_carry(address, reason):
     assert "example" not in raised.value.reason
 
 
+def test_bytes_that_are_no_text():
+    with pytest.raises(AddressError, match="bytes that are not UTF-8") as raised:
+        addr_spec(b"\xffann@example.com")
+    assert "ann" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("address", "expected"),
     [("jö@exämple.com", "jö@exämple.com"), ("Jo <jö@example.com>", "jö@example.com")],

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from mailqueue.outcome.exceptions import classify
-from mailqueue.outcome.outcome import Kind
+from mailqueue.outcome.outcome import Kind, Stage
+from mailqueue.smtp import batch
+from mailqueue.smtp.rendering import render
 from tests.smtp.mails import backend, mail, mails
 from tests.smtp.scripted import EVERYTHING, HANG_UP, Server
 
@@ -136,3 +138,25 @@ def test_error_after_the_whole_message_is_ambiguous(
         with pytest.raises(smtplib.SMTPException) as raised:
             target.send_messages(mails(1))
     assert classify(raised.value, ["r0@example.test"])["r0@example.test"].kind is Kind.AMBIGUOUS
+
+
+@pytest.mark.parametrize("error", [AttributeError, TypeError, IndexError, RecursionError])
+def test_a_message_that_pythons_email_package_fails_at_is_tried_no_more(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = mail("bad@x.test"), mail("good@x.test")
+
+    def failing(message: Any, **how: Any) -> bytes:
+        if message is bad:
+            raise error("a defect of Python's")
+        return render(message, **how)
+
+    monkeypatch.setattr(batch, "render", failing)
+    with Server() as server:
+        first, second = backend(server.port).deliver([bad, good])
+        with pytest.raises(error):
+            backend(server.port).send_messages([bad, good])
+    outcome = first["bad@x.test"]
+    assert (outcome.kind, outcome.stage) == (Kind.PERMANENT, Stage.MESSAGE)
+    assert outcome.reason == "message cannot be made (permanent)"
+    assert second["good@x.test"].kind is Kind.SENT
