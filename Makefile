@@ -80,8 +80,8 @@ else
 endif
 
 # It works on copies in mutants/, and goes on where it was stopped; what survived: mutmut results, mutmut show NAME.
-mutation: $(VENV)/.has-mutation  ## whether tests notice changed code; MUTANTS="mailqueue.outcome*": a part
-	nice -n 19 $(BIN)/mutmut run --max-children 1 $(if $(MUTANTS),"$(MUTANTS)")
+mutation: $(VENV)/.has-mutation  ## whether tests notice changed code; MUTANTS="mailqueue.outcome*", SAMPLE=100: a part
+	nice -n 19 $(if $(SAMPLE),$(BIN)/python -m tests.mutation.sample $(SAMPLE),$(BIN)/mutmut run --max-children 1 $(if $(MUTANTS),"$(MUTANTS)"))
 
 moving: $(VENV)/.has-test  ## the guides for moving, tried on the packages that they are about, from the index
 	$(BIN)/python -m pytest -o addopts=--import-mode=importlib -q $(if $(findstring tests/,$(PYTEST)),,tests/moving) $(PYTEST)

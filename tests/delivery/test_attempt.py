@@ -205,7 +205,10 @@ def test_one_that_hangs_delays_none_but_its_share(target: type[Target]) -> None:
     assert sorted([*others, *(index for index, _ in answers)]) == list(range(9))
 
 
-def test_connections_that_a_relay_does_not_give_cost_no_mail(target: type[Target]) -> None:
+@pytest.mark.parametrize("count", [2, FEW])
+def test_connections_that_a_relay_does_not_give_cost_no_mail(
+    target: type[Target], count: int
+) -> None:
     """What they were to carry goes over those that it gives, and no more are asked for."""
     refused = threading.Semaphore(0)
 
@@ -214,12 +217,13 @@ def test_connections_that_a_relay_does_not_give_cost_no_mail(target: type[Target
             refused.release()
             return REFUSED
         if not [number for number, _ in self.got if number == 1][1:]:
-            assert all(refused.acquire(timeout=30) for _ in range(FEW - 1))
+            assert all(refused.acquire(timeout=30) for _ in range(count - 1))
         return SENT
 
     target.handle = limited
-    known()
-    results = list(deliver([envelope_for("a@x.test", number=n) for n in range(9)], lane()))
+    known(count)
+    envelopes = [envelope_for("a@x.test", number=n) for n in range(9)]
+    results = list(deliver(envelopes, lane(count)))
     assert len(results) == 9
     assert all(each.again is None and not each.dead for each in results)
     assert breakers["target"].failures == 0
@@ -416,3 +420,16 @@ def test_mails_are_cut_into_pieces_that_are_nearly_equal() -> None:
             assert len(pieces) == min(count, number)
             sizes = {len(piece) for piece in pieces}
             assert not sizes or max(sizes) - min(sizes) <= 1
+
+
+def test_the_time_of_each_wait_for_a_courier_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The more a process waits, the more connections it opens: the last wait alone tells little."""
+    clock, processor = iter([100.0, 103.0, 110.0, 114.0]), iter([1.0, 1.5, 2.0, 2.25])
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(module.time, "process_time", lambda: next(processor))
+    watch = module.Watch()
+    for _ in range(2):
+        with watch:
+            pass
+    monkeypatch.undo()
+    assert (watch.seconds, watch.computed) == (7.0, 0.75)

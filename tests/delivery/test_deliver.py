@@ -175,6 +175,11 @@ def test_a_target_out_of_reach_is_not_tried_for_each_mail_of_a_batch(mailers):
     assert all(each.again for each in results)
     assert NotReached.tried == 1
 
+    [waits] = attempt([envelope_for("a@x.test")], "away")
+    assert (waits.again.attempts, waits.untried) == (0, "its mailer pauses")
+    assert waits.again.due_at == breakers["away"].paused_until > NOW
+    assert NotReached.tried == 1
+
 
 @pytest.mark.parametrize(
     ("using", "times"), [("slow", [(0, 2), (2, 4)]), ("slow batch", [(0, 4), (0, 4)])]
@@ -215,6 +220,7 @@ def test_an_attribute_that_these_settings_do_not_name_waits_for_those_that_do(ma
 
     [waits] = attempt([newer], "scripted", extra_attributes=("metadata",))
     assert waits.again == dataclasses.replace(newer, due_at=NOW + 60)
+    assert waits.untried == "an attribute is not known here"
     assert "'extra_attributes'" in caplog.text
     old = dataclasses.replace(newer, queued_at=NOW - POLICY.max_age - 1)
     [gone] = attempt([old], "scripted", extra_attributes=("metadata",))
@@ -241,8 +247,9 @@ def test_whatever_keeps_a_message_from_being_rebuilt_stays_with_it(mailers, monk
     assert Scripted.sent == [("Subject 4", ["a@x.test"])]
 
 
-def test_the_target_sees_only_the_recipients_that_remain(mailers):
+@pytest.mark.parametrize("remain", [("b@x.test",), ("a@x.test", "b@x.test")])
+def test_the_target_sees_only_the_recipients_that_remain(mailers, remain):
     Scripted.sent = []
-    envelope = envelope_for("a@x.test", "b@x.test", number=4, recipients=("b@x.test",))
+    envelope = envelope_for("a@x.test", "b@x.test", number=4, recipients=remain)
     attempt([envelope], "scripted")
-    assert Scripted.sent == [("Subject 4", ["b@x.test"])]
+    assert Scripted.sent == [("Subject 4", list(remain))]

@@ -199,6 +199,13 @@ def test_an_attempt_is_noted_once(ledger):
     assert Attempt.objects.count() == 1
 
 
+def test_mails_that_have_no_message_id_are_not_found_by_one_another(ledger):
+    mail, other = envelope(ANN), envelope("b@example.test")
+    record(ledger, mail, other)
+    Entry.objects.update(message_id="")
+    assert found(mail.id) == {mail.id}
+
+
 def test_those_who_died_apart_are_found(ledger):
     mail = envelope("a@example.test", "b@example.test")
     [dead] = finish(ledger, start(ledger, mail), settled(mail, a=SENT, b=NEVER))
@@ -221,7 +228,7 @@ def test_content_of_sent_mail_stays_as_long_as_is_said(table):
     assert row(mail).payload
     Entry.objects.filter(pk=mail.id).update(erase_at=PAST)
     keeping.purge(limit=10)
-    assert (row(mail).payload, row(mail).state) == ("", State.SENT)
+    assert (row(mail).payload, row(mail).size, row(mail).state) == ("", 0, State.SENT)
 
 
 def test_what_is_purged_leaves_nothing_behind(ledger):

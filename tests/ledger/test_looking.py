@@ -5,7 +5,7 @@ import time
 import pytest
 from django.db import connections
 
-from mailqueue.ledger.looking import counts, facts
+from mailqueue.ledger.looking import batches, counts, facts, oldest
 from mailqueue.ledger.models import Entry
 from mailqueue.ledger.wanted import Wanted
 from tests.ledger.mails import (
@@ -105,6 +105,44 @@ def test_recipients_that_died_apart_are_found_by_the_mail_that_was_queued(ledger
 def test_what_is_asked_for_is_bounded(ledger):
     record(ledger, *[envelope() for _ in range(5)])
     assert len(list(facts(Wanted(), limit=3))) == 3
+
+
+def test_the_oldest_content_that_may_still_be_needed(ledger):
+    """What older mail refers to may be deleted: of mail that is sent, nothing is needed."""
+    assert oldest() is None
+    settle_one(ledger, SENT, queued_at=time.time() - 9000)
+    assert oldest() is None
+    settle_one(ledger, NEVER, queued_at=time.time() - 500)
+    assert 490 < time.time() - oldest().timestamp() < 600
+    record(ledger, envelope(queued_at=time.time() - 5000))
+    assert 4990 < time.time() - oldest().timestamp() < 5100
+
+
+def test_parts_of_what_is_asked_for_have_each_mail_once_though_some_go_meanwhile(ledger):
+    mails = [envelope() for _ in range(5)]
+    record(ledger, *mails, envelope(mailer="other"))
+    found = []
+    for ids in batches(Wanted(mailer=ledger.mailer), 2):
+        found.append(ids)
+        Entry.objects.filter(pk__in=ids).delete()
+    assert [len(ids) for ids in found] == [2, 2, 1]
+    assert sorted(name for ids in found for name in ids) == sorted(mail.id for mail in mails)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has"),
+    [
+        (Wanted(), True),
+        (Wanted(state="dead", mailer="shop", code=550, ids=["other", "id"]), True),
+        (Wanted(ids=["other"]), False),
+        (Wanted(state="queued"), False),
+        (Wanted(mailer="news"), False),
+        (Wanted(code=450), False),
+        (Wanted(older_than=60), False),  # the broker does not say how old one is
+    ],
+)
+def test_dead_letters_of_the_broker_are_asked_for_by_the_same_words(wanted, has):
+    assert wanted.has_letter(id="id", mailer="shop", code=550) is has
 
 
 def test_counting_what_waits_reads_no_finished_rows(databases):

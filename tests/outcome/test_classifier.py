@@ -1,5 +1,7 @@
 """A project's own word on an error comes first, and cannot do harm."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mailqueue.outcome.exceptions import classifier
@@ -39,6 +41,17 @@ def test_its_word_counts_for_those_that_it_names():
     assert outcomes.keys() == set(RECIPIENTS)
     assert outcomes["a@x.test"] == QUOTA
     assert outcomes["b@x.test"].kind is Kind.TRANSIENT
+
+
+def by_tag(error, recipients, message):
+    return dict.fromkeys(recipients, QUOTA) if message.tags == ["bulk"] else None
+
+
+def test_it_may_go_by_what_the_message_is():
+    own = classifier(f"{__name__}.by_tag")
+    for tags, kind in (["bulk"], Kind.RATE_LIMITED), (["order"], Kind.TRANSIENT):
+        outcomes = own(ConnectionRefusedError(), RECIPIENTS, SimpleNamespace(tags=tags))
+        assert {outcome.kind for outcome in outcomes.values()} == {kind}
 
 
 @pytest.mark.parametrize("name", [None, "no_opinion", "broken", "wrong_type", "wrong_values"])

@@ -133,3 +133,26 @@ def test_no_reply_that_says_not_now_is_final(stage: Stage, code: int, text: str)
 def test_no_refusal_is_taken_for_acceptance(code: int, text: str) -> None:
     for stage in Stage:
         assert codes.read(stage, code, text).kind not in (Kind.SENT, Kind.AMBIGUOUS)
+
+
+@pytest.mark.parametrize("text", ["5.5.4 paramètre inconnu", "paramètre inconnu"])
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+def test_a_refused_parameter_is_known_in_whatever_encoding_the_server_writes(
+    text: str, charset: str
+) -> None:
+    assert codes.is_about_parameters(501, text.encode(charset))
+
+
+@pytest.mark.parametrize(
+    ("code", "phrase"),
+    [
+        (199, "reply not understood"),
+        (200, "reply out of order"),
+        (399, "reply out of order"),
+        (400, "refused"),
+        (599, "refused"),
+        (600, "reply not understood"),
+    ],
+)
+def test_a_reply_that_no_table_has_is_told_by_its_range(code: int, phrase: str) -> None:
+    assert codes.read(Stage.DATA, code, "").reason.startswith(phrase)

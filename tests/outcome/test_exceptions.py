@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -138,6 +139,7 @@ def boto_without_more() -> Exception:
         (anymail.AnymailUnsupportedFeature(JO), Kind.PERMANENT, Stage.MESSAGE, None),
         (anymail.AnymailSerializationError(JO), Kind.PERMANENT, Stage.MESSAGE, None),
         (anymail.AnymailRecipientsRefused(), Kind.PERMANENT, Stage.RECIPIENT, None),
+        (anymail.AnymailCancelSend(), Kind.PERMANENT, Stage.RECIPIENT, None),
         # nobody knows
         (RuntimeError(JO), Kind.TRANSIENT, Stage.UNKNOWN, None),
         (KeyError(JO), Kind.TRANSIENT, Stage.UNKNOWN, None),
@@ -166,6 +168,7 @@ def test_exception(error: Exception, kind: Kind, stage: Stage, code: int | None)
         (api_error(503), "provider not available (transient)"),
         (api_error(200), "answer to the request not understood (ambiguous)"),
         (ValueError(JO), "message cannot be made (permanent)"),
+        (anymail.AnymailCancelSend(), "refused by the provider (permanent)"),
     ],
     ids=str,
 )
@@ -194,6 +197,12 @@ def test_unknown_exception_is_named_by_its_type_only() -> None:
 )
 def test_retry_after_header(value: str, wait: float | None) -> None:
     assert classify(api_error(429, Retry_After=value), [JO])[JO].retry_after == wait
+
+
+def test_an_answer_that_has_no_headers_is_read_all_the_same() -> None:
+    error = anymail.AnymailAPIError(response=SimpleNamespace(status_code=503))
+    outcome = classify(error, [JO])[JO]
+    assert (outcome.kind, outcome.code, outcome.retry_after) == (Kind.TRANSIENT, 503, None)
 
 
 def test_retry_after_of_a_week_is_an_hour() -> None:
@@ -453,6 +462,25 @@ def test_smtplib_before_and_after_the_dot(
             connection.sendmail(JO, [JO], b"Subject: x\r\n\r\nx\r\n")
         connection.close()
     assert classify(error.value, [JO])[JO].kind is kind
+
+
+class ReadsAnswersItself(smtplib.SMTP):
+    """As a client does that logs what it hears, or counts it."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        code, text = super().getreply()
+        if text == b"queued":
+            raise smtplib.SMTPServerDisconnected("cannot be read")
+        return code, text
+
+
+def test_an_answer_that_a_client_of_the_projects_own_cannot_read_is_lost() -> None:
+    with server(lambda _, stream: talk(stream, final=b"250 queued\r\n")) as port:
+        connection = ReadsAnswersItself("127.0.0.1", port, timeout=5)
+        with pytest.raises(smtplib.SMTPServerDisconnected) as error:
+            connection.sendmail(JO, [JO], b"Subject: x\r\n\r\nx\r\n")
+        connection.close()
+    assert classify(error.value, [JO])[JO].kind is Kind.AMBIGUOUS
 
 
 @given(st.integers(-1, 599), st.binary(max_size=30))

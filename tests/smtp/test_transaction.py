@@ -49,6 +49,7 @@ def test_parameters_only_if_needed_and_offered() -> None:
     with_all = next(Transaction(mail, ALL).opening()).data
     assert with_all.endswith(b" SIZE=1 BODY=8BITMIME SMTPUTF8\r\n")
     plain = Mail("me@example.test", [JO], b"x", eight_bit=True)
+    assert next(Transaction(plain, ALL).opening()).data.endswith(b" SIZE=1 BODY=8BITMIME\r\n")
     assert (
         next(Transaction(plain, Extensions()).opening()).data == b"MAIL FROM:<me@example.test>\r\n"
     )

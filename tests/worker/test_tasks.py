@@ -7,6 +7,7 @@ import time
 import pytest
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from django.core.mail import EmailMessage
+from django.db import OperationalError
 from django.test import override_settings
 
 from mailqueue import tasks
@@ -15,6 +16,7 @@ from mailqueue.delivery import follow_up
 from mailqueue.delivery.process import process
 from mailqueue.errors import PublishError
 from mailqueue.lanes import Lane
+from mailqueue.ledger.database import DatabaseLedger
 from mailqueue.log import tell_stranger
 from mailqueue.mail import mailers
 from mailqueue.opaque import Opaque
@@ -64,6 +66,23 @@ def test_all_attempts_are_the_same_message(project, sink):
 
     assert [mail.recipients for mail in sink.mails] == [("b@example.test",), ("a@example.test",)]
     assert sink.mails[0].content == sink.mails[1].content
+
+
+@pytest.mark.parametrize("broker_url", ["redis"], indirect=True)
+def test_mail_from_before_the_ledger_waits_while_its_database_is_away(
+    project, queue, sink, monkeypatch
+):
+    def away(self, envelopes):
+        raise OperationalError
+
+    monkeypatch.setattr(DatabaseLedger, "record", away)
+    send("a@example.test", "b@example.test")
+    [text] = json.loads(queued(project))
+    with project_settings(queue, sink.port, ledger="database"):
+        run_task(json.dumps([text]))
+
+    assert json.loads(queued(project)) == [text]
+    assert dead(project) == sink.mails == []
 
 
 def due_now(packed: str) -> str:
