@@ -37,14 +37,15 @@ def test_what_expires_in_the_hands_of_a_worker_is_not_sent(slow):
     stall = Stall()
     slow.sink.answer("RCPT", stall)
     until_then = now() + timedelta(seconds=1.5)
-    slow.send(*(queue_options(message(f"{n}@example.test"), expires=until_then) for n in range(6)))
+    mails = [queue_options(message(f"{n}@example.test"), expires=until_then) for n in range(6)]
+    slow.send(message("in-time@example.test"), *mails)  # so that one goes on a slow machine, too
     [ring] = slow.take()
     thread = in_thread(ring)
     assert stall.reached.wait(30)
     until(lambda: now() > until_then)
     stall.release()
     thread.join()
-    assert sum(slow.sink.copies().values()) <= 1
+    assert sum(slow.sink.copies().values()) <= 2
     assert set(Entry.objects.values_list("state", "reason")) <= {
         (State.SENT, ""),
         (State.DEAD, "expired"),

@@ -15,17 +15,18 @@ PARTS = ("outcome", "delivery", "ledger", "smtp")
 FEW = "mailqueue.outcome.marks.*"  # mutmut makes all mutants whenever it is to test some
 NOTICED = ("killed", "timeout", "suspicious", "segfault")
 COLUMNS = ("noticed", "survived", "no tests")
+MUTMUT = str(Path(sys.executable).with_name("mutmut"))
 
 
-def mutmut(*arguments: str) -> list[str]:
-    """Return the lines that it writes; it works in `mutants/`."""
-    command = [str(Path(sys.executable).with_name("mutmut")), *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split("\n")
+def run(*names: str) -> None:
+    """Have mutmut test some mutants; it works in `mutants/`."""
+    subprocess.run([MUTMUT, "run", "--max-children", "1", *names], check=True)
 
 
 def states() -> dict[str, str]:
     """Return what is known of each mutant, by its name."""
-    lines = (line.strip().rpartition(": ") for line in mutmut("results", "--all", "true"))
+    told = subprocess.check_output([MUTMUT, "results", "--all", "true"], text=True)
+    lines = (line.strip().rpartition(": ") for line in told.splitlines())
     return {name: state for name, _, state in lines if name}
 
 
@@ -48,9 +49,9 @@ def counted(sample: Mapping[str, Iterable[str]], known: Mapping[str, str]) -> li
 
 
 def main(number: int) -> None:
-    mutmut("run", "--max-children", "1", FEW)
+    run(FEW)
     sample = drawn(states(), number)
-    mutmut("run", "--max-children", "1", *(name for names in sample.values() for name in names))
+    run(*(name for names in sample.values() for name in names))
     known = states()
     for names in sample.values():
         for name in names:
