@@ -8,6 +8,7 @@ from celery.contrib.pytest import celery_worker as celery_worker  # pytest-celer
 from coverage import Coverage
 
 from mailqueue.broker import bell, ringer
+from mailqueue.delivery.claiming import unanswered
 from mailqueue.delivery.deliver import breakers
 from mailqueue.demo.sink import Sink
 from tests import services
@@ -29,6 +30,7 @@ def fresh_process() -> Iterator[None]:
     """Forget which mailers pause and that a broker was away: a test is a process of its own."""
     breakers.clear()
     bell.forget()
+    unanswered.clear()
     yield
     ringer.flush()
 

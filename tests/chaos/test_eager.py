@@ -48,9 +48,9 @@ MAILS = (
 def eager(site: Site, sink: Sink) -> Site:
     site.celery = {"task_always_eager": True}
     sink.answer("RCPT", "451 4.7.1 Greylisted", to="grey@example.test", times=100)
-    # So short a wait that whoever tries again and again would be seen.
-    site.lane(sink, retry={"schedule": [0.01]})
-    site.lane(free_port(), "away", retry={"schedule": [0.01]})
+    # Longer than a turn, and so short that whoever tries again and again would be seen.
+    site.lane(sink, retry={"schedule": [0.5]})
+    site.lane(free_port(), "away", retry={"schedule": [0.5]})
     return site
 
 

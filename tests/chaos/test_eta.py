@@ -56,6 +56,7 @@ def test_countdown_tasks_of_the_project_block_nobody(
         app.send_task("project.note", [str(notes), "now"], queue="own")
         site.wait_for(site.send(ORDINARY), timeout=15)
         until(notes.exists, 15)
+        until(lambda: not site.left(), 15)
         counts = site.end()
         remove(site, "own")
     assert notes.read_text() == "now\n"

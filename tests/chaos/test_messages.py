@@ -29,6 +29,7 @@ from tests.worker.raw import (
 from tests.worker.test_raw import Stand, send, stand  # noqa: F401 (a fixture)
 
 AT_ONCE = 100
+UNFITTING = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 CHANGES = [*ALTERED.values(), *UNFIT.values()]
 CHANGES_ON_REDIS = [*ALTERED_ON_REDIS.values(), *UNFIT_ON_REDIS.values()]
 
@@ -36,7 +37,7 @@ CHANGES_ON_REDIS = [*ALTERED_ON_REDIS.values(), *UNFIT_ON_REDIS.values()]
 def changed(made: Message, changes: list[Change], number: int, random: random.Random) -> None:
     """Change a message in so many ways; a way may need what another one has taken away."""
     for change in random.choices(changes, k=number):
-        with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):
+        with contextlib.suppress(*UNFITTING):
             change(made)
 
 

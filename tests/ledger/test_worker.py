@@ -19,6 +19,7 @@ from django.utils.timezone import now
 from mailqueue import signals
 from mailqueue.broker import ringer
 from mailqueue.broker.bell import SOME, forget
+from mailqueue.broker.message import ring_of
 from mailqueue.broker.publish import publish, publisher_of
 from mailqueue.control import cancel
 from mailqueue.delivery import deliver as deliver_module
@@ -400,7 +401,7 @@ def test_a_database_that_is_away_for_a_moment_doubles_nothing(project, monkeypat
         return method(self, *args, **kwargs)
 
     monkeypatch.setattr(DatabaseLedger, statement, failing)
-    monkeypatch.setattr("mailqueue.delivery.work.PAUSES", (0.0,))
+    monkeypatch.setattr("mailqueue.delivery.claiming.PAUSES", (0.0,))
     project.send()
     for _ in range(4):
         project.work()
@@ -654,7 +655,7 @@ def test_claims_of_which_the_answer_was_lost_do_not_wait_for_a_lease(project, mo
             raise LedgerError("OperationalError")
 
     monkeypatch.setattr(DatabaseLedger, "together", together)
-    monkeypatch.setattr(work_module, "PAUSES", (0.0,))
+    monkeypatch.setattr("mailqueue.delivery.claiming.PAUSES", (0.0,))
     monkeypatch.setattr(work_module, "TURN", 60.0)  # else a slow machine claims no second window
     project.send(*(message(f"{n}@example.test") for n in range(number)))
     for _ in range(3):
@@ -663,3 +664,31 @@ def test_claims_of_which_the_answer_was_lost_do_not_wait_for_a_lease(project, mo
     assert lost
     assert states() == [State.SENT] * number
     assert set(project.sink.copies().values()) == {1}
+
+
+def test_what_was_claimed_as_the_database_went_away_is_given_back_when_it_comes_back(
+    project, monkeypatch
+):
+    claim, disown = DatabaseLedger.claim, DatabaseLedger.disown
+    away = [True]
+
+    def claim_unheard(self, **kwargs):
+        claims = claim(self, **kwargs)
+        if away:
+            raise LedgerError("OperationalError")
+        return claims
+
+    def disown_if_it_answers(self, fence):
+        if away:
+            raise LedgerError("OperationalError")
+        disown(self, fence)
+
+    monkeypatch.setattr(DatabaseLedger, "claim", claim_unheard)
+    monkeypatch.setattr(DatabaseLedger, "disown", disown_if_it_answers)
+    project.send()
+    project.work()
+    assert states() == [State.SENDING]
+    away.clear()
+    run_task(ring_of(project.queue))
+    assert states() == [State.SENT]
+    assert project.sink.copies() == {"a@example.test": 1}

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from mailqueue.delivery.work import PAUSES
+from mailqueue.delivery.claiming import PAUSES
 from tests.letters import recipients_of
 from tests.simulation.broker import Message
 from tests.simulation.clock import Clock

@@ -8,7 +8,7 @@ from unittest import mock
 
 from django.db.models import QuerySet
 
-from mailqueue.delivery import deliver, work
+from mailqueue.delivery import claiming, deliver
 from mailqueue.delivery.attempt import Attempt, Numbered, Share
 from mailqueue.delivery.couriers import Courier
 from mailqueue.delivery.deliver import Gate, is_expired
@@ -107,7 +107,7 @@ once_more, new_row = settlement.once_more, database.new_row
 MUTANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "lease": lambda: mock.patch.object(deliver.Gate, "lets_go", goes_unless_expired),
     "expires": lambda: mock.patch.object(deliver.Gate, "lets_go", goes_with_its_lease),
-    "dropped": lambda: mock.patch.object(work, "note", note_once),
+    "dropped": lambda: mock.patch.object(claiming, "note", note_once),
     "paused": lambda: mock.patch.object(taking, "due", due_or_paused),
     "rollback": lambda: mock.patch.object(accept, "open_blocks", return_value=[]),
     "one connection": lambda: mock.patch.object(Attempt, "judged", judged_for_one),

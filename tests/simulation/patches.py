@@ -16,7 +16,16 @@ from mailqueue import lanes, log
 from mailqueue.bootsteps import relay as timer
 from mailqueue.broker import bell, publish
 from mailqueue.broker.dead import DeadLetter
-from mailqueue.delivery import attempt, couriers, deliver, follow_up, paused, process, work
+from mailqueue.delivery import (
+    attempt,
+    claiming,
+    couriers,
+    deliver,
+    follow_up,
+    paused,
+    process,
+    work,
+)
 from mailqueue.ledger import database  # noqa: F401 (it is imported when it is needed)
 from tests.simulation.clock import OwnClock, Times
 from tests.simulation.couriers import Back, SimulatedCourier
@@ -70,6 +79,7 @@ def patched(world: Any) -> Iterator[None]:
         (deliver, "breakers"),
         (work, "breakers"),
         (work, "last_served"),
+        (claiming, "unanswered"),
         (paused, "_answers"),
         (bell, "_bell"),
         (attempt, "couriers"),

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mailqueue.broker import bell
-from mailqueue.delivery import attempt, deliver, paused, work
+from mailqueue.delivery import attempt, claiming, deliver, paused, work
 from mailqueue.delivery.breaker import Breaker
 from mailqueue.delivery.couriers import Couriers
 from mailqueue.delivery.pace import Pace
@@ -69,6 +69,7 @@ class Process:
         self.own: dict[str, Any] = {
             "breakers": defaultdict(Breaker),
             "last_served": {},
+            "unanswered": defaultdict(list),
             "answers": {},
             "bell": bell.Bell(),
             "couriers": Couriers(),
@@ -109,6 +110,7 @@ class Process:
         self.clock.reach(self.ready_at)
         deliver.breakers = work.breakers = self.own["breakers"]
         work.last_served = self.own["last_served"]
+        claiming.unanswered = self.own["unanswered"]
         paused._answers = self.own["answers"]
         bell._bell = self.own["bell"]
         attempt.couriers, attempt.paces = self.own["couriers"], self.own["paces"]
