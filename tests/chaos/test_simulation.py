@@ -6,7 +6,7 @@ from tests.chaos.seeds import chance
 from tests.simulation.conftest import simulated, simulated_database  # noqa: F401 (fixtures)
 from tests.simulation.running import EACH, run
 
-RUNS = int(os.environ.get("MAILQUEUE_SIMULATIONS", "3000"))
+RUNS = int(os.environ.get("MAILQUEUE_SIMULATIONS", "1000"))
 
 
 def test_each_mail_arrives_or_dies_on_schedules_of_chance(simulated: None) -> None:  # noqa: F811
