@@ -49,7 +49,7 @@ class Stand:
         return caught[0]
 
     def dead(self) -> list[DeadLetter]:
-        return list(peek(self.publisher, queue=self.queue))
+        return list(peek(self.publisher, queue=self.queue, limit=100_000))
 
     def check(self, sink: Any, mails: set[str], unfit: int) -> None:
         """Send a last mail; all before it have found their place when it arrives."""
