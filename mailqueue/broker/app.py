@@ -122,6 +122,8 @@ def worker_transport_options(url: str) -> dict[str, Any]:
         # Without these two kombu looks for lost mail only every hundred seconds.
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
+        # Seconds that one which is killed while it looks keeps the others from it; kombu: 300.
+        "unacked_mutex_expire": 10,
         "socket_connect_timeout": 10,
         "socket_timeout": 30,
         "socket_keepalive": True,

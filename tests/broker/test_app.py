@@ -50,6 +50,7 @@ def test_on_redis_the_mail_of_a_dead_worker_comes_back(monkeypatch):
     options = mail_app_settings()["broker_transport_options"]
     assert options["visibility_timeout"] == 120
     assert options["unacked_restore_interval"] == options["unacked_restore_throttle"] == 1
+    assert options["unacked_mutex_expire"] == 10
 
 
 REDIS, RABBITMQ = "redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//"
