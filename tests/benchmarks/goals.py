@@ -113,7 +113,13 @@ GOALS = [
         "the wire costs less than smtplib's loop, but to unpack, rebuild, render and note a mail "
         "as much as that, and a sixth of the time the process waits for its next batch",
     ),
-    Goal("lone mail: broker alone", "at most", 5),
+    Goal(
+        "lone mail: broker alone",
+        "at most",
+        5,
+        "milliseconds go with the machine; where ours took 4.2 the fork took 7.9, and where ours "
+        "took 6.5 it took 13.8",
+    ),
     Goal(
         "lone mail: ledger",
         "at most",
