@@ -41,9 +41,9 @@ def check_malformed(message: EmailMessage) -> None:
     Python writes such a thing word by word, anew from the start for each.
     """
     odd = [
-        (field, text, number)
+        (field, text, sum(not char.isascii() for char in text))
         for field, text in ((field, str(value)) for field, value in headers_of(message))
-        if (number := sum(not char.isascii() for char in text)) and not PLAIN.fullmatch(text)
+        if not text.isascii() and not PLAIN.fullmatch(text)
     ]
     if sum(number for _, _, number in odd) <= MALFORMED:
         return

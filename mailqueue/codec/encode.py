@@ -102,9 +102,9 @@ class Encoder:
         if (subtype := str(message.content_subtype)) != "plain":
             data["content_subtype"] = subtype
         for name, usual in SUBTYPES.items():
-            if not hasattr(known_class(kind), name):
-                continue  # what an object has all the same is not rendered
-            if (subtype := getattr(message, name, usual)) != usual:
+            subtype = getattr(message, name, usual)
+            # What an object has though its class does not know it is not rendered.
+            if subtype != usual and hasattr(known_class(kind), name):
                 data[name] = str(subtype)
         self.parts(data, message, kind.multi, message_id, where, depth)
         if mime is not None:

@@ -82,11 +82,12 @@ def check_rendering(message: EmailMessage, charset: str = "utf-8") -> None:
         raise EncodeError("message: nested too deeply to be rendered") from None
 
 
-def told(write: Callable[[Message], None], mime: Message, what: str) -> None:
+def told(action: Callable[[Message], None], mime: Message, what: str) -> None:
     """Write something to see; where Python's email package fails at it, say of what."""
     try:
-        write(mime)
+        action(mime)
     except Exception as error:  # it fails in many ways: IndexError, TypeError, UnicodeError
+        # On some Djangos BadHeaderError is ValueError, which a UnicodeError is as well.
         if isinstance(error, (BadHeaderError, RecursionError)) and not isinstance(
             error, UnicodeError
         ):

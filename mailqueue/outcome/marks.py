@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 IN_OPENING = "_mailqueue_in_opening"
 # Put by a client of ours on what it raises after a whole message was written.
 ANSWER_LOST = "_mailqueue_answer_lost"
-# These may come anywhere, and say nothing of the place where they came.
 TIME_LIMIT = "SoftTimeLimitExceeded"  # Celery's, for the whole task
+# These may come anywhere, and say nothing of the place where they came.
 _ANYWHERE = frozenset({"MemoryError", "RecursionError", TIME_LIMIT})
 
 
