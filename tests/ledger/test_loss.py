@@ -35,7 +35,7 @@ def count(**fields: Any) -> int:
     return Entry.objects.filter(**fields).count()
 
 
-def environment(project: Project, alias: str, broker: str) -> dict[str, str]:
+def environment(project: Project, alias: str, broker: str, **options: Any) -> dict[str, str]:
     """Return what makes another process one of the same project."""
     database = connections.settings[alias]
     return {
@@ -43,21 +43,17 @@ def environment(project: Project, alias: str, broker: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "DJANGO_SETTINGS_MODULE": "tests.ledger.project",
         "MAILQUEUE_TEST_DATABASE": json.dumps(database, default=str),
-        "MAILQUEUE_MAILERS": json.dumps(project.mailers()),
+        "MAILQUEUE_MAILERS": json.dumps(project.mailers(**options)),
         "MAILQUEUE_BROKER_URL": broker,
     }
 
 
-def start(what: str, environ: dict[str, str]) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.ledger.dies", what]
-    return subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, text=True)
-
-
 def runs(what: str, environ: dict[str, str], *batches: str) -> int:
     """Run the process that dies; return its exit status."""
-    process = start(what, environ)
-    process.communicate("\n".join(batches), timeout=60)
-    return process.returncode
+    command = [sys.executable, "-m", "tests.ledger.dies", what]
+    return subprocess.run(
+        command, env=environ, input="\n".join(batches), text=True, timeout=60, check=False
+    ).returncode
 
 
 def lapse() -> None:
@@ -66,8 +62,10 @@ def lapse() -> None:
 
 
 @pytest.fixture
-def environ(project, table, redis_url) -> dict[str, str]:
-    return environment(project, table, redis_url)
+def environ(project, table, redis_url, request) -> dict[str, str]:
+    """Return what makes another process one of the project; its queue has the options asked for."""
+    options = getattr(request, "param", {})
+    return environment(project, table, redis_url, **options)
 
 
 def test_killed_between_commit_and_ring_the_mail_goes_out_all_the_same(project, environ):
@@ -87,10 +85,10 @@ def test_killed_before_the_target_was_asked_the_mails_arrive_once(project, envir
     assert project.sink.copies() == {"a@example.test": 1, "b@example.test": 1}
 
 
+@pytest.mark.parametrize("environ", [{"batch_size": 2}], indirect=True)
 def test_killed_before_the_mark_a_window_comes_twice_and_never_a_third_time(project, environ):
     """Window W2: what was in hand, no more than `batch_size` mails."""
     with project.using(batch_size=2):
-        environ["MAILQUEUE_MAILERS"] = json.dumps(project.mailers(batch_size=2))
         project.send(*(message(f"{name}@example.test") for name in "abcd"))
         rings = project.take()
         for _ in range(3):
@@ -107,58 +105,72 @@ def test_killed_before_the_mark_a_window_comes_twice_and_never_a_third_time(proj
     assert count(due_at=None) == 4
 
 
-def stopped_while_sending(
-    project, environ, stall, *rings: str, stage: str = "MAIL"
-) -> "subprocess.Popen[str]":
+@pytest.fixture
+def worker(project, environ) -> Iterator["subprocess.Popen[str]"]:
+    """Start a process that does the tasks named on its standard input."""
+    command = [sys.executable, "-m", "tests.ledger.dies", "never"]
+    with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def stopped_while_sending(project, worker, stall, *rings: str, stage: str = "MAIL") -> None:
     """Stop a worker that has begun to send the first mail of a window."""
     project.sink.answer(stage, stall)
-    process = start("never", environ)
-    process.stdin.write("\n".join(rings) + "\n")
-    process.stdin.close()
-    assert stall.reached.wait(60)
-    process.send_signal(signal.SIGSTOP)
-    return process
+    while True:
+        worker.stdin.write("".join(f"{ring}\n" for ring in rings))
+        worker.stdin.flush()
+        if stall.reached.wait(20):
+            break
+        # So slow at its start that the time of its first window was over.
+        assert worker.poll() is None
+        relay()
+        rings = tuple(project.take())
+    worker.stdin.close()
+    worker.send_signal(signal.SIGSTOP)
 
 
-def goes_on(process, stall) -> None:
+def goes_on(worker, stall) -> None:
     """Let a stopped worker go on, to its end."""
-    process.send_signal(signal.SIGCONT)
+    worker.send_signal(signal.SIGCONT)
     stall.release()
-    assert process.wait(60) == 0
+    assert worker.wait(60) == 0
 
 
-def test_a_stopped_worker_keeps_only_what_it_has_in_hand(project, environ):
+@pytest.mark.parametrize("environ", [{"batch_size": 1}], indirect=True)
+def test_a_stopped_worker_keeps_only_what_it_has_in_hand(project, worker):
     """Within its lease nobody sends that mail; what it has not claimed goes out meanwhile."""
     project.send(*(message(f"{name}@example.test") for name in "abcde"))
-    environ["MAILQUEUE_MAILERS"] = json.dumps(project.mailers(batch_size=1))
     stall = Stall()
-    process = stopped_while_sending(project, environ, stall, *project.take())
+    stopped_while_sending(project, worker, stall, *project.take())
     assert count(handed=1) == 1
     relay()
     project.work()
     assert len(project.sink.mails) == 4
-    goes_on(process, stall)
+    goes_on(worker, stall)
     assert set(project.sink.copies().values()) == {1}
     assert count(state=State.SENT) == 5
 
 
+SHORT = {"batch_size": 5, "lease": 4.0}
+
+
+@pytest.mark.parametrize("environ", [SHORT], indirect=True)
 @pytest.mark.parametrize(("stage", "most"), [("MAIL", 1), ("DATA", 2)])
 def test_stopped_beyond_its_lease_a_worker_sends_only_what_it_was_sending(
-    project, environ, stage, most
+    project, worker, stage, most
 ):
     """Window W3: a mail whose content it was about to send; what it had not begun is given back."""
-    short = {"batch_size": 5, "lease": 4.0}
-    environ["MAILQUEUE_MAILERS"] = json.dumps(project.mailers(**short))
-    with project.using(**short):
+    with project.using(**SHORT):
         project.send(*(message(f"{name}@example.test") for name in "abcde"))
         stall = Stall()
-        process = stopped_while_sending(project, environ, stall, *project.take()[:1], stage=stage)
+        stopped_while_sending(project, worker, stall, *project.take()[:1], stage=stage)
         until(project_ledger().is_due)
         while count(state=State.SENT) < 5:
             relay()
             project.work()
         assert set(project.sink.copies().values()) == {1}
-        goes_on(process, stall)
+        goes_on(worker, stall)
     assert sorted(project.sink.copies().values()) == [1, 1, 1, 1, most]
     assert count(state=State.SENT) == 5
 
