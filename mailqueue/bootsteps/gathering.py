@@ -15,6 +15,7 @@ from celery.concurrency.prefork import TaskPool
 from celery.worker import state
 
 from mailqueue.bootsteps.request import MailMessage
+from mailqueue.bootsteps.taking import ack_together
 from mailqueue.broker.message import headers_of
 
 ROOM = 2**20  # characters of a task with several mails
@@ -33,7 +34,7 @@ class Gathering:
     ) -> None:
         self.handle, self.most, self.processes = handle, most, processes
         self.waiting: dict[str, deque[MailMessage]] = {}
-        self.handed: set[str] = set()  # the ids of tasks
+        self.handed: dict[str, int] = {}  # by the ids of tasks, how many messages they are
 
     def take(self, queue: str, message: MailMessage) -> None:
         """Hand a message to Celery, now or with others; what is no single new mail goes as is."""
@@ -51,8 +52,15 @@ class Gathering:
 
     def busy(self) -> int:
         """Return how many of the tasks are not over."""
-        self.handed &= {request.id for request in state.reserved_requests}
+        had = {request.id for request in state.reserved_requests}
+        for ended in self.handed.keys() - had:
+            del self.handed[ended]
         return len(self.handed)
+
+    def beyond(self) -> int:
+        """Return how many more messages than tasks are handed over and not over."""
+        tasks = self.busy()
+        return sum(self.handed.values()) - tasks
 
     def group(self, queue: str) -> list[MailMessage]:
         """Take a task's worth of what waits for a queue; other queues are next."""
@@ -71,7 +79,7 @@ class Gathering:
     def hand(self, group: list[MailMessage]) -> None:
         """Hand one task to Celery."""
         message = group[0] if len(group) == 1 else Gathered(group)
-        self.handed.add(str(message.headers["id"]))
+        self.handed[str(message.headers["id"])] = len(group)
         self.handle(message)
 
 
@@ -91,8 +99,7 @@ class Gathered(MailMessage):
         )
 
     def ack(self, multiple: bool = False) -> None:
-        for message in self.group:
-            message.ack()
+        ack_together(self.group)
 
     def reject(self, requeue: bool = False) -> None:
         for message in self.group:

@@ -18,7 +18,8 @@ from celery.worker.consumer.tasks import Tasks
 from kombu import Message
 
 from mailqueue.bootsteps.gathering import Gathering, gathering_for
-from mailqueue.bootsteps.inlet import on_rabbitmq, on_redis
+from mailqueue.bootsteps.inlet_rabbitmq import on_rabbitmq
+from mailqueue.bootsteps.inlet_redis import Inlet
 from mailqueue.bootsteps.request import MailMessage
 from mailqueue.broker.dead import DeadLetter, park, text_of
 from mailqueue.broker.message import (
@@ -82,9 +83,15 @@ class Screen(bootsteps.StartStopStep):
         tasks.on_decode_error = on_decode_error
         match consumer.connection.transport.driver_type:
             case "redis":
-                on_redis(tasks.channel, names)
+                alone = getattr(consumer.app.conf, "worker_disable_prefetch", False)
+                together = dict.fromkeys(names, 1) if alone else most
+                Inlet(tasks.channel, together, tasks._receive_callback, self.beyond)
             case "amqp":
                 on_rabbitmq(tasks.channel, queue_of)
+
+    def beyond(self) -> int:
+        """Return how many more messages than tasks the worker has in hand."""
+        return self.gathering.beyond() if self.gathering else 0
 
     def stop(self, consumer: Any) -> None:
         """Hand over no more: what waits is the broker's again, when the connection closes."""

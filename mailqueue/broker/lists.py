@@ -4,11 +4,12 @@ Whoever reads it is a worker of any Celery: tests hold it to what the installed 
 """
 
 import json
+import re
 import uuid
 from binascii import b2a_base64
 from typing import Any
 
-from mailqueue.broker.message import ENCODING, JSON
+from mailqueue.broker.message import ENCODING, JSON, headers_of
 
 
 def message_on_list(
@@ -32,3 +33,14 @@ def message_on_list(
     rest = json.dumps({**kinds, "headers": headers, "properties": properties})
     # Beside the rest: to look for what needs an escape takes longer than all else here.
     return f'{{"body": "{b2a_base64(body, newline=False).decode("ascii")}", {rest[1:]}'
+
+
+def lua_pattern() -> str:
+    """Return the pattern of a message as written here, of a task that may begin at once.
+
+    In the sense of Lua, for Redis to look by; what it captures is the body, in base64.
+    """
+    like = message_on_list(b"???", "ID", queue="", headers=headers_of("ID", origin=""), priority=0)
+    until_eta, eta, _ = like.partition('"eta": null, ')
+    escaped = re.sub(r"[^\w ]", r"%\g<0>", until_eta + eta)
+    return "^" + escaped.replace("Pz8%/", "([%w+/=]+)").replace("ID", "[%w-]+")

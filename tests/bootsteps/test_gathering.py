@@ -86,6 +86,17 @@ def test_what_has_to_wait_goes_together_and_nothing_else_waits(worker: Worker) -
     assert worker.seen[4:] == [["h"]]
 
 
+def test_several_mails_in_a_task_are_more_than_one_until_it_ends(worker: Worker) -> None:
+    for name in "abcde":
+        worker.take(name)
+    assert worker.gathering.beyond() == 0
+    worker.end(0)
+    assert worker.seen[2:] == [["c", "d", "e"]]
+    assert worker.gathering.beyond() == 2
+    worker.end(2)
+    assert worker.gathering.beyond() == 0
+
+
 def test_the_broker_hears_of_each(worker: Worker) -> None:
     for name in "abcdefghijkl":
         worker.take(name)

@@ -1,21 +1,13 @@
 """What a worker takes from a Redis that has no room to note it."""
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
 from kombu import Connection, Message, Queue
 
-from mailqueue.bootsteps.inlet import on_redis
-from tests.procnodes import redis_process, run
-
-
-@pytest.fixture
-def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    for node in run(redis_process(tmp_path_factory.mktemp("redis"))):
-        yield node.url
+from mailqueue.bootsteps.inlet_redis import Inlet
 
 
 def take(url: str, queue: str) -> Message:
@@ -24,8 +16,8 @@ def take(url: str, queue: str) -> Message:
         simple.put({})
     with redis.Redis.from_url(url) as client, Connection(url) as connection:
         consumer: Any = connection.Consumer([Queue(queue)])
-        on_redis(consumer.channel, {"mail"})
         got: list[Message] = []
+        Inlet(consumer.channel, {"mail": 1}, got.append)
         consumer.on_message = got.append
         client.config_set("maxmemory", 1)
         try:

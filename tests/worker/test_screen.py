@@ -12,8 +12,9 @@ from kombu.transport.virtual import Channel
 from kombu.transport.virtual import Message as RedisMessage
 
 from mailqueue.bootsteps import screen as screening
-from mailqueue.bootsteps.inlet import readable, sound
+from mailqueue.bootsteps.inlet_rabbitmq import readable
 from mailqueue.bootsteps.screen import mail_queue_of, screen
+from mailqueue.bootsteps.sound import sound
 from mailqueue.broker import delay
 from mailqueue.broker.message import EMBEDDED, headers_of
 from tests.worker.raw import ALTERED, ITEMS, UNFIT, kombus, message
