@@ -5,6 +5,8 @@ making rows into models and these into SQL takes a request longer than the datab
 """
 
 import functools
+import itertools
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -22,7 +24,7 @@ from mailqueue.wire.envelope import Envelope
 from mailqueue.wire.signature import Keys
 
 INSERT_SIZE = 4 * 2**20  # of payload in one INSERT; MariaDB takes 16 MiB unless told otherwise
-INSERT_ROWS = 70  # an old SQLite takes 999 values
+INSERT_ROWS = 70  # of several with values; an old SQLite takes 999 values
 
 # Columns of a row and their values: a time is given as seconds from now, by the database's clock.
 Row = dict[str, Any]
@@ -49,47 +51,82 @@ def insert(
             row["about"] = written(told, keys)
             row["recipient"], *beside = digests(told.recipients, keys) or [""]
             others += [Recipient(digest=each, entry_id=row["id"]) for each in beside]
-    parts = list(chunks([row for row, _ in rows], INSERT_SIZE))
+    vendor = connections[database].vendor
+    most = len(rows) if vendor == "postgresql" else INSERT_ROWS
+    parts = list(chunks([row for row, _ in rows], INSERT_SIZE, most))
     alone = len(parts) == 1 and not others and not savepoint
     around: Any = transaction.atomic(using=database, savepoint=savepoint)
-    vendor = connections[database].vendor
     with nullcontext() if alone else around:
         for part in parts:
-            begin, one, end = pieces(database, vendor, tuple(part[0]), settings.USE_TZ)
+            statement, given = statement_of(part, database, vendor)
             with connections[database].cursor() as cursor:
-                cursor.execute(begin + ", ".join([one] * len(part)) + end, values(part))
+                cursor.execute(statement, given)
         if others:
             told_to = Recipient.objects.using(database)
             told_to.bulk_create(others, ignore_conflicts=True, batch_size=1000)
 
 
+def statement_of(rows: Sequence[Row], database: str, vendor: str) -> tuple[str, list[Any]]:
+    """Return an INSERT of these rows, and its parameters."""
+    columns, use_tz = tuple(rows[0]), settings.USE_TZ
+    if vendor == "postgresql" and len(rows) > 1:
+        return from_json(database, columns, use_tz), [json.dumps(rows)]
+    begin, one, end = from_values(database, columns, use_tz)
+    statement = " ".join([begin, ", ".join([one] * len(rows)), end])
+    return statement, [value for row in rows for value in row.values()]
+
+
 @functools.cache
-def pieces(
-    database: str, vendor: str, columns: Sequence[str], use_tz: bool
-) -> tuple[str, str, str]:
-    """Return an INSERT with these columns as what begins it, one row, and what ends it.
+def from_values(database: str, columns: Sequence[str], use_tz: bool) -> tuple[str, str, str]:
+    """Return an INSERT as what begins it, one row, and what ends it."""
+    begin, end = ends_of(database, columns)
+    marks = ", ".join(marked("%s", name, database) for name in columns)
+    return f"{begin} VALUES", f"({marks})", end
 
-    The other columns have their defaults. `vendor` is the database's, and `use_tz` the setting.
-    """
+
+@functools.cache
+def from_json(database: str, columns: Sequence[str], use_tz: bool) -> str:
+    """Return an INSERT of rows in JSON, which PostgreSQL reads faster than so many parameters."""
     connection = connections[database]
-    does, quoted = connection.ops, connection.ops.quote_name
-    names = ", ".join(map(quoted, columns))
-    marks = ", ".join(clock(connection, "%s") if name in TIMES else "%s" for name in columns)
+    begin, end = ends_of(database, columns)
+    quoted = [connection.ops.quote_name(name) for name in columns]
+    chosen = ", ".join(map(marked, quoted, columns, itertools.repeat(database)))
+    typed = ", ".join(
+        f"{name} {json_type(connection, column)}"
+        for name, column in zip(quoted, columns, strict=True)
+    )
+    given = f"JSON_TO_RECORDSET(%s::json) AS given ({typed})"
+    return " ".join([begin, "SELECT", chosen, "FROM", given, end])
+
+
+def ends_of(database: str, columns: Sequence[str]) -> tuple[str, str]:
+    """Return what begins and ends an INSERT of these columns; the others have their defaults."""
+    does = connections[database].ops
+    names = ", ".join(map(does.quote_name, columns))
     verb = does.insert_statement(on_conflict=OnConflict.IGNORE)
-    begin = f"{verb} {quoted(Entry._meta.db_table)} ({names}) VALUES "
-    return begin, f"({marks})", f" {does.on_conflict_suffix_sql([], OnConflict.IGNORE, [], [])}"
+    end = does.on_conflict_suffix_sql([], OnConflict.IGNORE, [], [])
+    return f"{verb} {does.quote_name(Entry._meta.db_table)} ({names})", end
 
 
-def values(rows: Sequence[Row]) -> list[Any]:
-    return [value for row in rows for value in row.values()]
+def marked(value: str, column: str, database: str) -> str:
+    """Return SQL for the value of a column."""
+    return clock(connections[database], value) if column in TIMES else value
 
 
-def chunks(rows: Sequence[Mapping[str, Any]], size: int) -> Iterator[list[Any]]:
-    """Yield the rows in parts with payloads of at most about ``size`` characters together."""
+def json_type(connection: Any, column: str) -> str:
+    """Return the type of what is listed for a column; "varchar(9)" would cut off what is longer."""
+    if column in TIMES:
+        return "float8"
+    of_column = str(Entry._meta.get_field(column).db_type(connection))
+    return "text" if of_column.startswith("varchar") else of_column
+
+
+def chunks(rows: Sequence[Mapping[str, Any]], size: int, most: int) -> Iterator[list[Any]]:
+    """Yield the rows in parts: payloads of at most about ``size`` characters, ``most`` rows."""
     chunk: list[Any] = []
     length = 0
     for row in rows:
-        if chunk and (length + row["size"] > size or len(chunk) == INSERT_ROWS):
+        if chunk and (length + row["size"] > size or len(chunk) == most):
             yield chunk
             chunk, length = [], 0
         chunk.append(row)

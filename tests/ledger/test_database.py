@@ -3,15 +3,17 @@
 import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from threading import Barrier
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import DataError, IntegrityError, connections, transaction
 from django.utils.timezone import now
 
 from mailqueue.errors import LedgerError
 from mailqueue.ledger import database
+from mailqueue.ledger.about import read
 from mailqueue.ledger.models import Entry, State
 from mailqueue.ledger.opening import UNREADABLE_PAUSES
 from mailqueue.ledger.taking import WINDOW_SIZE
@@ -432,6 +434,39 @@ def test_big_mails_are_inserted_in_parts(ledger):
     mails = [envelope() for _ in range(3)]
     ledger.record([(mail, "x" * 6 * 2**20) for mail in mails])
     assert Entry.objects.count() == 3
+
+
+def test_rows_are_the_same_whether_mails_come_alone_or_together(ledger):
+    """However many there are, and whatever their texts hold."""
+    odd = "\u2028\x7fé\U0001f600'\"\\%s%%{}\t"
+    kinds = {"due_at": time.time() + 60.25, "attempts": 3, "expires_at": None, "resent": True}
+    mails = [envelope(f'"{odd[:6]}" <to{number}@example.test>', **kinds) for number in range(160)]
+    for mail in mails:
+        mail.message["subject"] = odd
+    for mail in mails[:80]:
+        record(ledger, mail)
+    record(ledger, *mails[80:], mails[0])  # the last one is known
+    alone, together = ([row(mail) for mail in half] for half in (mails[:80], mails[80:]))
+    for one, other in zip(alone, together, strict=True):
+        for field in Entry._meta.concrete_fields:
+            mine, others = (getattr(each, field.attname) for each in (one, other))
+            if field.attname in {"queued_at", "give_up_at", "due_at"}:
+                assert abs((mine - others).total_seconds()) < 60
+            elif field.attname not in {"id", "payload", "size", "recipient", "about"}:
+                assert mine == others, field
+        assert len(one.recipient) == len(other.recipient) > 0
+        assert read(one.about, keys_from_settings()).subject == odd
+        assert read(other.about, keys_from_settings()).subject == odd
+    assert ids(ledger.claim(limit=200)) == []
+
+
+def test_what_is_too_long_for_its_column_is_refused_in_a_list_as_well(ledger):
+    long = [envelope(mailer="m" * 101), envelope(mailer="m" * 101)]
+    bound = connections[ledger.database].vendor == "postgresql"  # others have none, or cut off
+    for mails in (long[:1], long):
+        with pytest.raises(DataError) if bound else nullcontext():
+            record(ledger, *mails)
+    assert Entry.objects.exists() != bound
 
 
 # What cannot be opened.
