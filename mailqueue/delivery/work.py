@@ -23,6 +23,10 @@ from mailqueue.wire.envelope import Envelope
 # Seconds of work after which other tasks of the worker have their turn.
 TURN = 0.1
 
+# Seconds that a worker rests when no lane had a window full of mails: those that come meanwhile
+# share a window, whose two commits cost more than a mail in it does.
+REST = 0.005
+
 # The mailer that had the last window of each queue. A turn may end after one window, and the next
 # one must not begin with the same mailer again.
 last_served: dict[str, str] = {}
@@ -42,13 +46,14 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> Lane | 
     lanes = in_turn(queue)  # what is kept stays so at any level
     ends = time.monotonic() + TURN
     finished: tuple[Lane, list[Result]] | None = None
-    idle, rung = 0, False
+    idle, scarce, rung = 0, 0, False  # lanes in a row with nothing, and with few mails
     for lane in itertools.cycle(lanes):
         if idle == len(lanes):
             return None
         limit, outlived = allowance(lane)
         claims = note_and_claim(finished, lane, limit, outlived=outlived)
         finished = None
+        scarce = scarce + 1 if claims.found < limit else 0
         if not claims.found:
             idle += 1
             continue
@@ -59,10 +64,21 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> Lane | 
             lane.ring(unless_some=True)
         if claims:
             finished = lane, deliver_claims(claims, lane)
+            if scarce >= len(lanes):
+                rest(finished)
         if time.monotonic() >= ends or stopping():
             note_and_claim(finished)
             return lane
     return None
+
+
+def rest(finished: tuple[Lane, list[Result]]) -> None:
+    """Wait a moment; what ends the process meanwhile does not before the outcomes are noted."""
+    try:
+        time.sleep(REST)
+    except BaseException:
+        note_and_claim(finished)
+        raise
 
 
 def in_turn(queue: str) -> list[Lane]:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -692,3 +693,30 @@ def test_what_was_claimed_as_the_database_went_away_is_given_back_when_it_comes_
     run_task(ring_of(project.queue))
     assert states() == [State.SENT]
     assert project.sink.copies() == {"a@example.test": 1}
+
+
+def test_a_worker_that_ends_while_it_rests_notes_what_it_sent(project, monkeypatch):
+    def end(seconds: float) -> None:
+        raise SystemExit
+
+    project.send()
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=end)
+    monkeypatch.setattr(work_module, "time", clock)
+    with pytest.raises(SystemExit):
+        work(project.queue)
+    assert states() == [State.SENT]
+
+
+def test_a_worker_rests_only_when_no_lane_has_many_mails(project, monkeypatch):
+    """A list is not slowed down for a lane with few."""
+    rests: list[int] = []
+    monkeypatch.setattr("mailqueue.delivery.work.rest", lambda done: rests.append(len(done[1])))
+    monkeypatch.setattr("mailqueue.delivery.work.TURN", 60.0)
+    two = project.mailers(batch_size=5)
+    two["urgent"] = two["default"]
+    with override_settings(MAILERS=two):
+        project.send(*(message(f"list{n}@example.test") for n in range(11)))
+        mailers["urgent"].send_messages([message("urgent@example.test")])
+        work(project.queue)
+    assert len(project.sink.mails) == 12
+    assert rests == [1]
