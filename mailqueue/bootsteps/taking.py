@@ -19,28 +19,49 @@ from mailqueue.broker.lists import lua_pattern
 from mailqueue.broker.message import TASK
 
 LARGE = 2**16  # bytes; what has more, as a batch may, comes alone
+ROOM = 2**20  # bytes that come together
 
 # Notes a message, and takes those behind it that `broker.lists` wrote and nobody has had yet; of
-# anything else Redis must not judge. Each has a tag, and a note made around its body.
+# anything else Redis must not judge. Each has a tag, and a note made around its body. Asked again,
+# as redis-py may when an answer was late, it takes nothing more, and answers the same.
 SCRIPT = """
 local list, index, notes = unpack(KEYS)
-local now, pattern, before, between, after, tag, note = unpack(ARGV, 1, 7)
-redis.call('ZADD', index, now, tag)
-redis.call('HSET', notes, tag, note)
+local now, pattern, before, between, after = unpack(ARGV, 1, 5)
+local again = redis.call('HEXISTS', notes, ARGV[6]) == 1
+
+local function note(tag, content)
+    redis.call('ZADD', index, now, tag)
+    redis.call('HSET', notes, tag, content)
+end
+
+local function noted(tag)
+    local content = redis.call('HGET', notes, tag)
+    return content and string.sub(content, #before + 1, -#(between .. tag .. after) - 1)
+end
+
+local room = ROOM
+local function taken(tag)
+    local message = redis.call('LINDEX', list, -1)
+    room = room - (message and #message or 0)
+    local body = message and #message <= LARGE and room > 0 and string.match(message, pattern)
+    if body then
+        note(tag, before .. body .. between .. tag .. after)
+        redis.call('RPOP', list)
+    end
+    return body
+end
+
+note(ARGV[6], ARGV[7])
 local bodies = {}
 for number = 8, #ARGV do
-    local message = redis.call('LINDEX', list, -1)
-    local body = message and #message <= LARGE and string.match(message, pattern)
+    local body = (again and noted or taken)(ARGV[number])
     if not body then
         break
     end
-    redis.call('ZADD', index, now, ARGV[number])
-    redis.call('HSET', notes, ARGV[number], before .. body .. between .. ARGV[number] .. after)
-    redis.call('RPOP', list)
     bodies[#bodies + 1] = body
 end
 return bodies
-""".replace("LARGE", str(LARGE))
+""".replace("ROOM", str(ROOM)).replace("LARGE", str(LARGE))
 
 
 class Taking:

@@ -12,7 +12,7 @@ from kombu import Connection, Queue
 
 from mailqueue.bootsteps.inlet_redis import Inlet
 from mailqueue.bootsteps.sound import RAW
-from mailqueue.bootsteps.taking import LARGE, ack_together
+from mailqueue.bootsteps.taking import LARGE, ROOM, ack_together
 from mailqueue.broker.lists import message_on_list
 from mailqueue.broker.message import argument_for, argument_of, body_of, headers_of
 
@@ -29,9 +29,9 @@ def client(own_redis: str) -> Iterator[redis.Redis]:
 def written(name: str, **how: Any) -> str:
     """Return the message of one mail, as `mailqueue.broker` writes it."""
     priority, eta = how.pop("priority", 0), how.pop("eta", None)
-    headers = headers_of(f"id-{name}", origin='gen1@"host"', eta=eta) | how
+    headers = headers_of(f"id-{name[:9]}", origin='gen1@"host"', eta=eta) | how
     body = body_of(argument_for([name]))
-    return message_on_list(body, f"id-{name}", queue="mail", headers=headers, priority=priority)
+    return message_on_list(body, f"id-{name[:9]}", queue="mail", headers=headers, priority=priority)
 
 
 def put(client: redis.Redis, *messages: str | bytes, key: str = "mail") -> None:
@@ -86,6 +86,32 @@ def test_no_more_than_may_be_one_task(own_redis, client, most, prefetch, came) -
     with worker(own_redis, most=most, prefetch=prefetch) as one:
         assert len(one.read()) == came
         assert client.llen("mail") == 6 - came
+
+
+def test_no_more_than_a_task_has_room_for(own_redis, client) -> None:
+    """A worker without a prefetch count would take a queue into its memory."""
+    put(client, *(written("x" * (LARGE // 2)) for _ in range(40)))
+    with worker(own_redis, most=1000, prefetch=0) as one:
+        one.connection.drain_events(timeout=10)
+        assert 10 < len(one.got) <= 1 + ROOM // (LARGE // 2)
+
+
+def test_a_script_that_is_repeated_takes_nothing_more(own_redis, client, monkeypatch) -> None:
+    """redis-py repeats what was not answered in time, where `retry_on_timeout` is set."""
+    put(client, *map(written, "abcdef"))
+    with worker(own_redis, prefetch=4) as one:
+        script = one.inlet.taking.script
+        answers: list[Any] = []
+
+        def twice(**given: Any) -> Any:
+            answers.extend(script(**given) for _ in range(2))
+            return answers[-1]
+
+        monkeypatch.setattr(one.inlet.taking, "script", twice)
+        assert one.read() == [*"abcd"]
+        assert answers[0] == answers[1]
+        assert client.llen("mail") == 2
+        assert client.hlen("unacked") == client.zcard("unacked_index") == 4
 
 
 def test_the_prefetch_count_is_one_of_tasks(own_redis, client) -> None:
