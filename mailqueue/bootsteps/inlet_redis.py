@@ -49,11 +49,13 @@ class Inlet:
         return found
 
     def note(self, message: Any, tag: str) -> None:
-        """Note a message that this worker has taken."""
-        queue = message.delivery_info["routing_key"]
-        if queue not in self.most:
+        """Note a message that this worker has taken, and take those behind it along."""
+        if message.delivery_info["routing_key"] not in self.most:
             self._note(message, tag)
-        elif not self.takes_along(message, int(min(self.most[queue], self.free())) - 1):
+        elif self.takes_along(message):
+            for each in (message, *self.behind):
+                QoS.append(self.channel.qos, each, each.delivery_tag)
+        else:
             try:
                 self._note(message, tag)
             except ResponseError as error:
@@ -75,18 +77,16 @@ class Inlet:
         in_hand = len(qos._delivered) - len(qos._dirty) - self.beyond()
         return (qos.prefetch_count or math.inf) - in_hand
 
-    def takes_along(self, message: Any, most: int) -> bool:
-        """Note a message and take up to so many behind it along; return whether it is noted."""
-        if self.taking is None or most < 1:
+    def takes_along(self, message: Any) -> bool:
+        """Have a message noted with those behind it; return False where that cannot be."""
+        if self.taking is None:
             return False
+        most = min(self.most[message.delivery_info["routing_key"]], self.free())
         try:
-            self.behind = self.taking.take(message, self.key, most)
+            self.behind = self.taking.take(message, self.key, max(0, int(most) - 1))
         except ResponseError:
             self.taking = None  # a user, or a server, without scripts; or full, as kombu will see
-            return False
-        for each in (message, *self.behind):
-            QoS.append(self.channel.qos, each, each.delivery_tag)
-        return True
+        return self.taking is not None
 
     def read(self, **options: Any) -> Any:
         """Read a message as kombu does, and hand on those that came with it."""

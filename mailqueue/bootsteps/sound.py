@@ -49,11 +49,12 @@ def payload(
     priority: int,
     kind: str = JSON,
     redelivered: bool = False,
+    tag: str = "",
 ) -> dict[str, Any]:
     """Return kombu's own form of a message with this body, in base64.
 
-    The tag is new: by it kombu keeps what a worker has in hand, and one that is used twice costs
-    another mail its copy.
+    The tag is a new one, unless it is given: by it kombu keeps what a worker has in hand, and one
+    that is used twice costs another mail its copy.
     """
     return {
         "body": body,
@@ -63,7 +64,7 @@ def payload(
         "properties": {
             "body_encoding": "base64",
             "delivery_mode": 2,
-            "delivery_tag": str(uuid.uuid4()),
+            "delivery_tag": tag or str(uuid.uuid4()),
             "delivery_info": {"exchange": "", "routing_key": queue, "redelivered": redelivered},
             "priority": priority,
         },

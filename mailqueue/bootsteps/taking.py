@@ -7,7 +7,9 @@ moment; and those that end together end by one command.
 
 import base64
 import json
+import re
 import time
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,14 +18,17 @@ from kombu.transport.virtual import QoS as InHand
 
 from mailqueue.bootsteps.sound import RAW, payload
 from mailqueue.broker.lists import lua_pattern
-from mailqueue.broker.message import TASK
+from mailqueue.broker.message import JSON, TASK
+
+# What a note is cut at; no name of a queue has it.
+BODY, TAG = uuid.uuid4().hex, uuid.uuid4().hex
 
 LARGE = 2**16  # bytes; what has more, as a batch may, comes alone
 ROOM = 2**20  # bytes that come together
 
 # Notes a message, and takes those behind it that `broker.lists` wrote and nobody has had yet; of
 # anything else Redis must not judge. Each has a tag, and a note made around its body. Asked again,
-# as redis-py may when an answer was late, it takes nothing more, and answers the same.
+# since its answer was late or lost, it takes nothing more, and answers the same.
 SCRIPT = """
 local list, index, notes = unpack(KEYS)
 local now, pattern, before, between, after = unpack(ARGV, 1, 5)
@@ -69,7 +74,8 @@ class Taking:
 
     def __init__(self, channel: Any) -> None:
         self.channel = channel
-        self.script = channel.client.register_script(SCRIPT)
+        # Not on the connection that kombu waits on for messages, which may have been cut just now.
+        self.script = channel._create_client().register_script(SCRIPT)
         self.pattern = lua_pattern()
 
     def take(self, message: Any, key: str, most: int) -> list[Any]:
@@ -77,38 +83,44 @@ class Taking:
 
         `key` is that of their list. Raises what Redis raises.
         """
-        qos, queue = self.channel.qos, message.delivery_info["routing_key"]
-        like = {
-            "headers": {"task": TASK},
-            "queue": queue,
-            "priority": message.properties["priority"],
-        }
-        made = [payload("BODY", **like) for _ in range(most)]
-        tags = [each["properties"]["delivery_tag"] for each in made]
-        note, another = (json.dumps([each, "", queue]) for each in (message._raw, made[0]))
-        before, _, rest = another.partition("BODY")
-        between, _, after = rest.partition(tags[0])
-        bodies = self.script(
+        queue, priority = message.delivery_info["routing_key"], message.properties["priority"]
+        like = {"queue": queue, "headers": {"task": TASK}, "priority": priority}
+        tags = [str(uuid.uuid4()) for _ in range(most)]
+        qos, note = self.channel.qos, note_of(payload(BODY, tag=TAG, **like), queue)
+        before, between, after = re.split(f"{BODY}|{TAG}", note)
+        bodies = self.ask(
             keys=[key, qos.unacked_index_key, qos.unacked_key],
             args=[
                 *(time.time(), self.pattern, before, between, after),
-                *(message.delivery_tag, note, *tags),
+                *(message.delivery_tag, note_of(message._raw, queue), *tags),
             ],
         )
-        return [
-            self.channel.Message(readable(each, body), channel=self.channel)
-            for each, body in zip(made, bodies, strict=False)
-        ]
+        made = (
+            payload(**readable(body), tag=tag, **like)
+            for tag, body in zip(tags, bodies, strict=False)
+        )
+        return [self.channel.Message(each, channel=self.channel) for each in made]
+
+    def ask(self, **given: Any) -> Any:
+        """Run the script, and once more if the connection broke: it is out of its list already."""
+        try:
+            return self.script(**given)
+        except self.channel.connection_errors:
+            return self.script(**given)
 
 
-def readable(message: dict[str, Any], body: bytes) -> dict[str, Any]:
-    """Return a message with its body; what is no base64 is a body itself."""
+def note_of(message: dict[str, Any], queue: str) -> str:
+    """Return what kombu notes of a message."""
+    return json.dumps([message, "", queue])
+
+
+def readable(body: bytes) -> dict[str, Any]:
+    """Return a body in base64, and its kind; what is no base64 is a body itself."""
     try:
         base64.b64decode(body, validate=True)
     except ValueError:
-        body, message["content-type"] = base64.b64encode(body), RAW
-    message["body"] = body.decode()
-    return message
+        return {"body": base64.b64encode(body).decode(), "kind": RAW}
+    return {"body": body.decode(), "kind": JSON}
 
 
 def ack_together(messages: Sequence[Any]) -> None:

@@ -114,6 +114,29 @@ def test_a_script_that_is_repeated_takes_nothing_more(own_redis, client, monkeyp
         assert client.hlen("unacked") == client.zcard("unacked_index") == 4
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_message_is_noted_though_the_connection_is_cut_meanwhile(
+    own_redis, client, monkeypatch, asked
+) -> None:
+    """It is out of its list, and would be in neither place."""
+    put(client, *map(written, "abcdef"))
+    with worker(own_redis, prefetch=4) as one:
+        script, cut = one.inlet.taking.script, list[bool]()
+
+        def breaks_once(**given: Any) -> Any:
+            if cut:
+                return script(**given)
+            if asked:
+                script(**given)
+            cut.append(True)
+            raise redis.ConnectionError
+
+        monkeypatch.setattr(one.inlet.taking, "script", breaks_once)
+        assert one.read() == [*"abcd"]
+        assert client.llen("mail") == 2
+        assert client.hlen("unacked") == client.zcard("unacked_index") == 4
+
+
 def test_the_prefetch_count_is_one_of_tasks(own_redis, client) -> None:
     """Three mails in one task leave room for as many as if they were one."""
     put(client, *map(written, "abcdefgh"))
