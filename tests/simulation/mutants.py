@@ -91,6 +91,14 @@ def charged_twice(envelope: Envelope, decisions: Any, now: float) -> Envelope | 
     return replace(again, attempts=again.attempts + 1) if again and charged else again
 
 
+def much_later(envelope: Envelope, decisions: Any, now: float) -> Envelope | None:
+    """Take the seconds until the next attempt for minutes."""
+    again = once_more(envelope, decisions, now)
+    if again is None or again.due_at is None:
+        return again
+    return replace(again, due_at=now + 60 * (again.due_at - now))
+
+
 def row_with_its_end(envelope: Envelope, packed: str, **times: float) -> Row:
     """Let a mail that waits be forgotten as one that is sent."""
     return new_row(envelope, packed, **times) | {"purge_at": 60.0}
@@ -112,6 +120,7 @@ MUTANTS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "rollback": lambda: mock.patch.object(accept, "open_blocks", return_value=[]),
     "one connection": lambda: mock.patch.object(Attempt, "judged", judged_for_one),
     "charged": lambda: mock.patch.object(settlement, "once_more", charged_twice),
+    "late": lambda: mock.patch.object(settlement, "once_more", much_later),
     "purged": lambda: mock.patch.object(database, "new_row", row_with_its_end),
     "last ring": lambda: mock.patch.object(DatabaseLedger, "is_due", several_are_due),
     "shifted": lambda: mock.patch.object(Transaction, "opening", shifted),

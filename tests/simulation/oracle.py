@@ -1,5 +1,7 @@
 """What must be so at the end: each mail arrived, or is a dead letter, and once but for a reason.
 
+And in time: for no longer than what was in its way can last, once all is well again.
+
 What it allows is named on the page of guarantees: a second copy by `Excuses`, and here
 
 - a mail that a target never tells of, since Django's backends count mails and not recipients;
@@ -26,6 +28,7 @@ DELIVERIES = 10  # of RabbitMQ, until it buries a message
 def heal(world: World) -> None:
     """Let all be well again, and time go on until nobody has anything to do."""
     world.tell("all is well again")
+    world.healed_at = world.clock.now
     world.mishaps.end()
     world.server.trouble, world.server.pace, world.server.healed = "", 0.01, True
     for _ in range(300):
@@ -67,6 +70,7 @@ def faults(world: World) -> Iterator[str]:
     if world.plan.ledger:
         yield from (f"a row is left: {each}" for each in unfinished(world))
     yield from untimely(world)
+    yield from late(world)
     for letter in letters:
         yield from wrong(letter, world)
 
@@ -99,6 +103,16 @@ def untimely(world: World) -> Iterator[str]:
         # What was in hand when the pause began may go.
         if any(since < copy.claimed_at < until for since, until in world.pauses):
             yield f"mail {mail.number} was claimed while its mailer was paused"
+
+
+def late(world: World) -> Iterator[str]:
+    """Yield mails that waited for longer than anything lasts, once all was well again."""
+    for copy in world.server.copies:
+        mail = world.mails[copy.mail]
+        since = max(world.healed_at, mail.send_at or 0.0, mail.accepted_at or 0.0)
+        waited = copy.true_at - since
+        if waited > world.longest_rest:
+            yield f"mail {mail.number} waited for {waited:.0f} s, though all was well"
 
 
 def dead_letters(world: World) -> Iterator[Letter]:

@@ -38,6 +38,7 @@ class World:
         self.paused_since: float | None = None
         self.pauses: list[tuple[float, float]] = []
         self.next_look = 0.0
+        self.healed_at = 0.0
         self.clocks = {name: OwnClock(self.clock) for name in JOBS}
         wrong = zip(MACHINES, plan.fast, plan.speeds, strict=True)
         self.clocks |= {name: OwnClock(self.clock, *how) for name, *how in wrong}
@@ -104,6 +105,15 @@ class World:
     def clock_error(self) -> float:
         """Return the most that any clock has been wrong by."""
         return max(each.error for each in self.clocks.values())
+
+    @property
+    def longest_rest(self) -> float:
+        """Return how long a mail may wait for what has passed: an attempt, a pause, a worker.
+
+        In the ledger for the lease of a worker, on the broker until Redis gives up on one.
+        """
+        held = self.plan.lease if self.plan.ledger else self.plan.visibility
+        return max(self.plan.longest_wait, held) + self.clock_error + 60.0
 
     # Who is let go on.
 
