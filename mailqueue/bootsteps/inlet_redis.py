@@ -30,7 +30,7 @@ class Inlet:
         self.channel, self.most, self.receive, self.beyond = channel, most, receive, beyond
         # kombu puts a prefix before one key of a script, and ours has three.
         self.taking = None if channel.global_keyprefix else Taking(channel)
-        self.key = ""  # of the list that the last message came from
+        self.key, self.text = "", b""  # of the list that the last message came from, and its own
         self.behind: list[Any] = []
         self._parse, channel.client.parse_response = channel.client.parse_response, self.parse
         self._note, channel.qos.append = channel.qos.append, self.note
@@ -45,7 +45,8 @@ class Inlet:
             self.key = key.decode(errors="replace")
             queue = self.key.rsplit(self.channel.sep, 1)[0]
             if queue in self.most:
-                return key, sound(item, queue)
+                self.text = sound(item, queue)
+                return key, self.text
         return found
 
     def note(self, message: Any, tag: str) -> None:
@@ -83,7 +84,7 @@ class Inlet:
             return False
         most = min(self.most[message.delivery_info["routing_key"]], self.free())
         try:
-            self.behind = self.taking.take(message, self.key, max(0, int(most) - 1))
+            self.behind = self.taking.take(message, self.text, self.key, max(0, int(most) - 1))
         except ResponseError:
             self.taking = None  # a user, or a server, without scripts; or full, as kombu will see
         return self.taking is not None

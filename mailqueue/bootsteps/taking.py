@@ -16,7 +16,7 @@ from typing import Any
 from kombu.transport.redis import QoS
 from kombu.transport.virtual import QoS as InHand
 
-from mailqueue.bootsteps.sound import RAW, payload
+from mailqueue.bootsteps.sound import RAW, is_base64, payload
 from mailqueue.broker.lists import lua_pattern
 from mailqueue.broker.message import JSON, TASK
 
@@ -78,21 +78,22 @@ class Taking:
         self.script = channel._create_client().register_script(SCRIPT)
         self.pattern = lua_pattern()
 
-    def take(self, message: Any, key: str, most: int) -> list[Any]:
+    def take(self, message: Any, text: bytes, key: str, most: int) -> list[Any]:
         """Note that this worker has a message; return up to `most` that were behind it, noted.
 
-        `key` is that of their list. Raises what Redis raises.
+        `text` is the message as kombu read it, and `key` that of their list. Raises what Redis
+        raises.
         """
         queue, priority = message.delivery_info["routing_key"], message.properties["priority"]
         like = {"queue": queue, "headers": {"task": TASK}, "priority": priority}
         tags = [str(uuid.uuid4()) for _ in range(most)]
-        qos, note = self.channel.qos, note_of(payload(BODY, tag=TAG, **like), queue)
-        before, between, after = re.split(f"{BODY}|{TAG}", note)
+        qos, another = self.channel.qos, json.dumps(payload(BODY, tag=TAG, **like))
+        before, between, after = re.split(f"{BODY}|{TAG}", note_of(another, queue))
         bodies = self.ask(
             keys=[key, qos.unacked_index_key, qos.unacked_key],
             args=[
                 *(time.time(), self.pattern, before, between, after),
-                *(message.delivery_tag, note_of(message._raw, queue), *tags),
+                *(message.delivery_tag, note_of(text.decode(), queue), *tags),
             ],
         )
         made = (
@@ -109,18 +110,16 @@ class Taking:
             return self.script(**given)
 
 
-def note_of(message: dict[str, Any], queue: str) -> str:
-    """Return what kombu notes of a message."""
-    return json.dumps([message, "", queue])
+def note_of(message: str, queue: str) -> str:
+    """Return what kombu notes of a message in JSON."""
+    return f'[{message}, "", {json.dumps(queue)}]'
 
 
 def readable(body: bytes) -> dict[str, Any]:
     """Return a body in base64, and its kind; what is no base64 is a body itself."""
-    try:
-        base64.b64decode(body, validate=True)
-    except ValueError:
-        return {"body": base64.b64encode(body).decode(), "kind": RAW}
-    return {"body": body.decode(), "kind": JSON}
+    if is_base64(body):
+        return {"body": body.decode(), "kind": JSON}
+    return {"body": base64.b64encode(body).decode(), "kind": RAW}
 
 
 def ack_together(messages: Sequence[Any]) -> None:
