@@ -83,9 +83,10 @@ class Screen(bootsteps.StartStopStep):
         tasks.on_decode_error = on_decode_error
         match consumer.connection.transport.driver_type:
             case "redis":
-                alone = getattr(consumer.app.conf, "worker_disable_prefetch", False)
-                together = dict.fromkeys(names, 1) if alone else most
-                Inlet(tasks.channel, together, tasks._receive_callback, self.beyond)
+                if getattr(consumer.app.conf, "worker_disable_prefetch", False):
+                    Inlet(tasks.channel, dict.fromkeys(names, 1), tasks._receive_callback)
+                else:
+                    Inlet(tasks.channel, most, tasks._receive_callback, self.beyond)
             case "amqp":
                 on_rabbitmq(tasks.channel, queue_of)
 

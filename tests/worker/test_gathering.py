@@ -9,8 +9,10 @@ import pytest
 from mailqueue.demo.answers import Stall
 from mailqueue.mail import send_mail
 from tests.procnodes import Process, worker_command
+from tests.services import queue_on
 from tests.waiting import until
 from tests.worker.deployment import environment
+from tests.worker.shop import OWN_APP, SETTINGS, Project
 
 NAMES = [f"to{number}@x.test" for number in range(5)]
 
@@ -22,6 +24,46 @@ def worker(broker_url, queue, sink, tmp_path) -> Iterator[Process]:
     process = Process("worker", command, cwd=tmp_path, env=environment(broker_url, queue, sink))
     yield process
     process.remove()
+
+
+OWN_TASK = """
+import smtplib
+from celery import shared_task
+from django.conf import settings
+
+@shared_task
+def report():
+    with smtplib.SMTP("127.0.0.1", settings.MAILERS["smtp"]["OPTIONS"]["port"]) as client:
+        client.sendmail("me@x.test", ["report@x.test"], "Subject: a report")
+"""
+QUEUE_ALL = """
+import django; django.setup()
+from shop.tasks import report
+from mailqueue.mail import send_mail
+for number in range(100):
+    send_mail("Hello", "body", "me@x.test", [f"to{number}@x.test"])
+report.delay()
+"""
+
+
+def test_mails_that_are_taken_together_leave_a_projects_own_tasks_their_turn(
+    tmp_path, redis_url, sink
+) -> None:
+    with queue_on(redis_url) as mail, queue_on(redis_url) as own:
+        shop = Project(tmp_path, "shop")
+        text = SETTINGS.format(broker_url=redis_url, queue=mail, port=sink.port, using="smtp")
+        text += f"INSTALLED_APPS += ['shop']\nCELERY_TASK_DEFAULT_QUEUE = '{own}'\n"
+        init = "from .celery import app as celery_app\n"
+        shop.write(__init__=init, settings=text, celery=OWN_APP, tasks=OWN_TASK)
+        shop.send(QUEUE_ALL)
+        worker = shop.worker("shop")
+        try:
+            sink.wait(lambda: len(sink.mails) == 101)
+        finally:
+            worker.remove()
+    assert set(sink.copies().values()) == {1}
+    came = [mail.recipients for mail in sink.mails]
+    assert came.index(("report@x.test",)) < 50
 
 
 def send(*names: str) -> None:
