@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from celery import bootsteps
+from celery.concurrency import solo
 from celery.worker import state
 from celery.worker.consumer.tasks import Tasks
 from kombu import Message
@@ -83,10 +84,10 @@ class Screen(bootsteps.StartStopStep):
         tasks.on_decode_error = on_decode_error
         match consumer.connection.transport.driver_type:
             case "redis":
-                if getattr(consumer.app.conf, "worker_disable_prefetch", False):
-                    Inlet(tasks.channel, dict.fromkeys(names, 1), tasks._receive_callback)
-                else:
+                if takes_ahead(consumer):
                     Inlet(tasks.channel, most, tasks._receive_callback, self.beyond)
+                else:
+                    Inlet(tasks.channel, dict.fromkeys(names, 1), tasks._receive_callback)
             case "amqp":
                 on_rabbitmq(tasks.channel, queue_of)
 
@@ -99,6 +100,15 @@ class Screen(bootsteps.StartStopStep):
         if self.gathering is not None:
             consumer.hub.on_tick.discard(self.gathering.release)
             self.gathering = None
+
+
+def takes_ahead(consumer: Any) -> bool:
+    """Tell whether a worker may have messages beside those in work.
+
+    In the solo pool a task keeps its whole loop.
+    """
+    never = getattr(consumer.app.conf, "worker_disable_prefetch", False)
+    return not (never or isinstance(consumer.pool, solo.TaskPool))
 
 
 def fewest(lanes: Sequence[Lane]) -> int:

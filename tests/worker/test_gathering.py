@@ -124,3 +124,24 @@ def test_what_waits_when_a_worker_ends_is_the_brokers_again(
     worker.start()
     sink.wait(lambda: len(sink.mails) == 1 + len(NAMES))
     assert sink.copies() == dict.fromkeys(["first@x.test", *NAMES], 1)
+
+
+@pytest.mark.parametrize("broker_url", ["redis"], indirect=True)
+@pytest.mark.parametrize("how", [["-P", "solo"], ["--disable-prefetch"]])
+def test_a_worker_that_takes_nothing_ahead_takes_nothing_along(
+    broker_url, queue, sink, tmp_path, publisher, how
+) -> None:
+    """What waits is for another worker."""
+    stall = Stall()
+    sink.answer("DATA", stall, to=NAMES[0])
+    send(*NAMES)
+    command = worker_command("worker", "-c", "1", "--prefetch-multiplier", "10", *how)
+    process = Process("worker", command, cwd=tmp_path, env=environment(broker_url, queue, sink))
+    try:
+        assert stall.reached.wait(60)
+        assert publisher.waiting(queue) == len(NAMES) - 1
+        stall.release()
+        sink.wait(lambda: len(sink.mails) == len(NAMES))
+    finally:
+        process.remove()
+    assert sink.copies() == dict.fromkeys(NAMES, 1)
