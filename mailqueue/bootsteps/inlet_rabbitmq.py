@@ -12,10 +12,8 @@ from typing import Any
 from amqp.exceptions import AMQPError
 from amqp.serialization import decode_properties_basic
 
+from mailqueue.bootsteps.sound import RAW
 from mailqueue.broker.message import ENCODING
-
-# The type of what is no message of a Celery task; the screen sets it aside.
-RAW = "application/octet-stream"
 
 # AMQP 0-9-1: the types of frames, the method Basic.Deliver, where the properties begin in a header
 # frame (2.3.5.2), and the flags of a message that has none.

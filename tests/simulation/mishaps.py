@@ -37,8 +37,8 @@ class Mishaps:
         for fault in [each for each in self.faults if each.step == name]:
             if fault.what == "child" and not process.is_child:
                 continue
-            if fault.what == "limit" and not process.has_limit:
-                continue
+            if fault.what == "limit" and (process.limited or not process.has_limit):
+                continue  # Celery tells a task once
             fault.nth -= 1
             if fault.nth:
                 continue
