@@ -12,7 +12,7 @@ from django.utils.timezone import get_current_timezone
 
 from mailqueue.codec import encode
 from mailqueue.codec.bounds import check_size
-from mailqueue.codec.preflight import check_rendering, check_values, plainly_renders
+from mailqueue.codec.preflight import check_rendering, check_values, is_common, plainly_renders
 from mailqueue.errors import EncodeError, TookTooLong
 from mailqueue.lanes import Lane
 from mailqueue.log import BORN_OF_A_LOG, logger
@@ -53,8 +53,10 @@ def checked_data(
     """Return a message as data, once it is known that a worker can make it again, and send it."""
     inline = lane.options.inline_limit if store else None
     check_size(message, lane.options.max_message_bytes, inline=inline)
-    check_values(message, force_ascii=lane.force_ascii)
     charset = settings.DEFAULT_CHARSET
+    if is_common(message, charset):
+        return as_data(message, lane, store)
+    check_values(message, force_ascii=lane.force_ascii)
     if plainly_renders(message, charset):
         return as_data(message, lane, store)
 

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 import mailqueue.mail
 from mailqueue import compat
-from mailqueue.codec.preflight import check, check_rendering, plainly_renders
+from mailqueue.codec.preflight import (
+    COMMON,
+    SHORT,
+    check,
+    check_rendering,
+    is_common,
+    plainly_renders,
+)
 from mailqueue.errors import EncodeError
 from mailqueue.smtp.rendering import render
 
@@ -52,6 +59,81 @@ def test_what_is_taken_for_plain_renders(**parts):
     message = built(**parts)
     if plainly_renders(message):
         message.message().as_bytes()
+
+
+LETTERS = st.sampled_from("aZ0-_+.'\" <>@,;:()[]\\äß中\u0301\ud800\x00\n=?x")
+MAILBOXES = st.from_regex(COMMON, fullmatch=True).filter(lambda text: len(text) <= SHORT)
+ANY = st.none() | st.text(LETTERS, max_size=70) | TEXT
+
+
+@given(
+    subject=usual_or("Hello", st.text(LETTERS, max_size=210) | TEXT),
+    sender=MAILBOXES | usual_or("a@x.test", ANY),
+    to=st.lists(MAILBOXES, min_size=1, max_size=3) | st.lists(ANY, max_size=3),
+    cc=st.lists(MAILBOXES | usual_or("a@x.test", ANY), max_size=2),
+    bcc=st.lists(MAILBOXES | usual_or("a@x.test", ANY), max_size=2),
+    reply_to=st.lists(MAILBOXES | usual_or("a@x.test", ANY), max_size=2),
+    content=usual_or("text", st.text(LETTERS)),
+    mimetype=usual_or("text/html", TEXT),
+    cls=st.sampled_from([EmailMultiAlternatives, mailqueue.mail.EmailMultiAlternatives]),
+)
+def test_in_what_is_common_no_check_finds_anything(content, mimetype, cls, sender, **fields):
+    message = cls(body=content, from_email="a@x.test", **fields)
+    message.from_email = sender
+    message.alternatives.append(EmailAlternative(content, mimetype))
+    if is_common(message, "utf-8"):
+        assert plainly_renders(message)
+        check_rendering(message)
+        for force_ascii in (None, False, True):
+            check(message, force_ascii=force_ascii)
+
+
+@pytest.mark.parametrize(
+    "address", ["a@x.test", "Jo Ä. O'Neil <a.b+c_d-e@mail-1.x.test>", "root@localhost"]
+)
+def test_a_mail_like_most_others_is_common(address):
+    message = EmailMultiAlternatives("Grüße", "Text", address, [address], cc=[address])
+    message.bcc, message.reply_to = [address], [address]
+    message.attach_alternative("<p>Text</p>", "text/html")
+    assert is_common(message, "utf-8")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "a@x.test.", "a..b@x.test", ".a@x.test", "a@-x.test", "a@xn--a.test", "a@x..test"),
+        *("a" * 60 + "@x.test", '"a" <a@x.test>', "a,b <a@x.test>", "ä@x.test", "a@ä.test", None),
+    ],
+)
+@pytest.mark.parametrize("field", ["from_email", "to", "cc", "bcc", "reply_to"])
+def test_what_is_not_common_is_looked_at(address, field):
+    message = EmailMessage("Hello", "Text", "a@x.test", ["a@x.test"])
+    setattr(message, field, address if field == "from_email" else [address])
+    assert not is_common(message, "utf-8")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": "x" * 201},
+        {"subject": "a\nb"},
+        {"subject": "=?utf-8?q?=0A?="},
+        {"subject": None},
+        {"extra_headers": {"X-A": "b"}},
+        {"attachments": [("a.txt", "text", "text/plain")]},
+        {"bcc": ["a@x.test"] * 50},
+        {"encoding": "latin-1"},
+        {"content_subtype": "a b"},
+        {"body": "\ud800"},
+        {"message": lambda: None},
+        {"recipients": lambda: ["b@x.test"]},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_mail_with_something_of_its_own_is_not_common(change):
+    message = EmailMessage("Hello", "Text", "a@x.test", ["a@x.test"])
+    vars(message).update(change)
+    assert not is_common(message, "utf-8")
 
 
 @pytest.mark.parametrize(
