@@ -68,24 +68,29 @@ def insert(
 
 def statement_of(rows: Sequence[Row], database: str, vendor: str) -> tuple[str, list[Any]]:
     """Return an INSERT of these rows, and its parameters."""
-    columns, use_tz = tuple(rows[0]), settings.USE_TZ
+    columns, kind = tuple(rows[0]), (database, vendor, settings.USE_TZ)
     if vendor == "postgresql" and len(rows) > 1:
-        return from_json(database, columns, use_tz), [json.dumps(rows)]
-    begin, one, end = from_values(database, columns, use_tz)
+        return from_json(*kind, columns), [json.dumps(rows)]
+    begin, one, end = from_values(*kind, columns)
     statement = " ".join([begin, ", ".join([one] * len(rows)), end])
     return statement, [value for row in rows for value in row.values()]
 
 
 @functools.cache
-def from_values(database: str, columns: Sequence[str], use_tz: bool) -> tuple[str, str, str]:
-    """Return an INSERT as what begins it, one row, and what ends it."""
+def from_values(
+    database: str, vendor: str, use_tz: bool, columns: Sequence[str]
+) -> tuple[str, str, str]:
+    """Return an INSERT as what begins it, one row, and what ends it.
+
+    `vendor` is the database's, and `use_tz` the setting.
+    """
     begin, end = ends_of(database, columns)
     marks = ", ".join(marked("%s", name, database) for name in columns)
     return f"{begin} VALUES", f"({marks})", end
 
 
 @functools.cache
-def from_json(database: str, columns: Sequence[str], use_tz: bool) -> str:
+def from_json(database: str, vendor: str, use_tz: bool, columns: Sequence[str]) -> str:
     """Return an INSERT of rows in JSON, which PostgreSQL reads faster than so many parameters."""
     connection = connections[database]
     begin, end = ends_of(database, columns)
