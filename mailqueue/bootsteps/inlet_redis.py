@@ -70,7 +70,7 @@ class Inlet:
 
     def can_consume(self) -> bool:
         """Tell whether the worker may have one message more."""
-        return self.free() > 0 if self.beyond() else bool(self._may())
+        return bool(self._may()) or (self.beyond() > 0 and self.free() > 0)
 
     def free(self) -> float:
         """Return how many messages the worker may have, beside those that it has."""
@@ -94,5 +94,6 @@ class Inlet:
         try:
             return self._read(**options)
         finally:
+            self.text = b""  # it may be large
             while self.behind:
                 self.receive(self.behind.pop(0))

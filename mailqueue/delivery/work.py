@@ -64,11 +64,11 @@ def work(queue: str, *, stopping: Callable[[], bool] = lambda: False) -> Lane | 
             lane.ring(unless_some=True)
         if claims:
             finished = lane, deliver_claims(claims, lane)
-            if scarce >= len(lanes):
-                rest(finished)
         if time.monotonic() >= ends or stopping():
             note_and_claim(finished)
             return lane
+        if finished and scarce >= len(lanes):
+            rest(finished)
     return None
 
 
