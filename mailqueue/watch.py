@@ -9,7 +9,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from mailqueue.errors import TookTooLong
@@ -24,10 +23,21 @@ class _Over(BaseException):
     """Ends the work; no handler of Exception inside it holds that up."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Work:
-    thread: int
-    ends: float  # on the clock of the thread
+    """A piece of work; its clock is asked by who looks, since to ask costs a system call."""
+
+    __slots__ = ("ends", "seconds", "thread")
+
+    def __init__(self, seconds: float) -> None:
+        self.thread = threading.get_ident()
+        self.seconds = seconds
+        self.ends: float | None = None  # on the clock of the thread; set at the first look
+
+    def is_over(self) -> bool:
+        now = _clock(self.thread)
+        if self.ends is None:
+            self.ends = now + self.seconds
+        return now > self.ends
 
 
 class _Watcher:
@@ -62,7 +72,7 @@ class _Watcher:
                     self.looking = False
                     return
                 for work in self.works:
-                    if _clock(work.thread) > work.ends:
+                    if work.is_over():
                         _raise_in(work.thread)  # and at the next look again, if it was swallowed
 
     def forget(self) -> None:
@@ -76,8 +86,7 @@ os.register_at_fork(after_in_child=lambda: _watcher.forget())
 
 def bounded(seconds: float, work: Callable[[], T]) -> T:
     """Do the work; raise `TookTooLong` once it has had that much processor time, or soon after."""
-    thread = threading.get_ident()
-    watched = _Work(thread, _clock(thread) + seconds)
+    watched = _Work(seconds)
     try:
         try:
             _watcher.begin(watched)
