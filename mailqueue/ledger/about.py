@@ -51,7 +51,7 @@ def recipients_of(message: Mapping[str, Any]) -> Iterator[str]:
 
 def written(told: About, keys: Keys) -> str:
     """Return it as a column has it."""
-    line = json.dumps({"subject": told.subject, "recipients": told.recipients}, ensure_ascii=False)
+    line = _to_json({"subject": told.subject, "recipients": told.recipients})
     if line.isprintable() and keys.cipher is None:
         return line
     if keys.cipher is None:  # a database takes no lone surrogate, and PostgreSQL no NUL
@@ -105,3 +105,6 @@ def mailbox(address: str) -> str:
     with suppress(ValueError):
         domain = idna(domain)
     return f"{local}{at}{domain}".lower()
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False).encode
