@@ -10,9 +10,8 @@ def open_blocks(only: str | None = None) -> list[str]:
 
     ``only`` names the one database that is asked for.
     """
-    aliases = [each.alias for each in connections.all(initialized_only=True)]
-    chosen = [alias for alias in aliases if only is None or alias == only]
-    return [alias for alias in chosen if connections[alias].in_atomic_block]
+    asked = connections.all(initialized_only=True) if only is None else [connections[only]]
+    return [each.alias for each in asked if each.in_atomic_block]
 
 
 def when_committed(action: Callable[[], None], blocks: Sequence[str]) -> None:

@@ -57,6 +57,10 @@ class Ringer:
         if not self._runs:
             tell(ring)
 
+    def will(self, ring: Ring) -> bool:
+        """Tell whether somebody has asked for it, and it is not rung yet."""
+        return self._runs and ring in self._asked
+
     def flush(self, seconds: float) -> None:
         """Wait until all is rung, at most so long."""
         with self._changed:
@@ -105,9 +109,12 @@ def ring_soon(queue: str, priority: int | None = None) -> None:
     """
     with suppress(PublishError):
         app = carrier_app()
+        ring = Ring(app, queue, priority)
+        if _ringer.will(ring):
+            return  # the mail was there before; to look into Celery's settings takes much longer
         # The publisher is made here: two threads at once would make two.
         if not (eager.is_eager(app) or publisher_of(app).in_process):
-            _ringer.ask(Ring(app, queue, priority))
+            _ringer.ask(ring)
             return
     bell.ring(queue, priority)  # which tells what is wrong
 

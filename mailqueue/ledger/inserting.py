@@ -51,15 +51,17 @@ def insert(
             row["about"] = written(told, keys)
             row["recipient"], *beside = digests(told.recipients, keys) or [""]
             others += [Recipient(digest=each, entry_id=row["id"]) for each in beside]
-    vendor = connections[database].vendor
-    most = len(rows) if vendor == "postgresql" else INSERT_ROWS
+    connection = connections[database]
+    most = len(rows) if connection.vendor == "postgresql" else INSERT_ROWS
     parts = list(chunks([row for row, _ in rows], INSERT_SIZE, most))
     alone = len(parts) == 1 and not others and not savepoint
-    around: Any = transaction.atomic(using=database, savepoint=savepoint)
-    with nullcontext() if alone else around:
+    around: Any = nullcontext()
+    if not alone:
+        around = transaction.atomic(using=database, savepoint=savepoint)
+    with around:
         for part in parts:
-            statement, given = statement_of(part, database, vendor)
-            with connections[database].cursor() as cursor:
+            statement, given = statement_of(part, database, connection.vendor)
+            with connection.cursor() as cursor:
                 cursor.execute(statement, given)
         if others:
             told_to = Recipient.objects.using(database)
