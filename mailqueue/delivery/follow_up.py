@@ -41,7 +41,7 @@ def announce(settlement: Settlement, dead: Sequence[Dead]) -> None:
     message_id = message_id_of(envelope.message)
     who = {"mailer": envelope.mailer, "id": envelope.id}
     sent = [each for each in settlement.outcomes.values() if each.kind is Kind.SENT]
-    if settlement.outcome is not None:
+    if signals.attempted.has_listeners() and settlement.outcome is not None:
         announce_attempt(settlement, settlement.outcome, message_id)
     if sent:
         signals.tell(

@@ -45,7 +45,7 @@ def hand_over(using: str, messages: Sequence[EmailMessage], may_go: MayGo) -> To
             told.reporting = reports_outcomes(target)
             if told.reporting:
                 told.longest = longest(target)
-                told.late = ask(target, messages, may_go)
+                told.late = ask(target, messages, may_go, told.longest)
                 going = [each for index, each in enumerate(messages) if index not in told.late]
                 for report in reports(target.deliver(going), limit=len(going) + 1):
                     told.reports.append(Opaque(report))
@@ -68,16 +68,16 @@ def hand_over_one(using: str, message: EmailMessage, may_go: MayGo) -> Told:
     return told
 
 
-def ask(target: Any, messages: Sequence[EmailMessage], may_go: MayGo) -> set[int]:
-    """Ask `may_go` of each message; return the numbers of those that may not.
+def ask(target: Any, messages: Sequence[EmailMessage], may_go: MayGo, seconds: float) -> set[int]:
+    """Ask `may_go` of each message, which may take so many seconds; return who may not, by number.
 
     A target that has ``before_content`` asks by itself, just before the content of each goes.
     """
     numbers = {id(message): index for index, message in enumerate(messages)}
     if hasattr(target, "before_content"):
-        target.before_content = lambda message: may_go(numbers[id(message)], longest(target))
+        target.before_content = lambda message: may_go(numbers[id(message)], seconds)
         return set()
-    return {index for index in numbers.values() if not may_go(index, longest(target))}
+    return {index for index in numbers.values() if not may_go(index, seconds)}
 
 
 def longest(target: Any) -> float:

@@ -62,7 +62,7 @@ class Dialogue:
 
     def say(self, command: Command, transaction: Transaction | None = None) -> None:
         """Put a command with those that go out at the next flush()."""
-        if transaction is not None and transaction not in self.unsure[-1:]:
+        if transaction and not (self.unsure and self.unsure[-1] is transaction):
             self.unsure.append(transaction)
         self._last = command
         self._unsent.append(command.data)
