@@ -29,7 +29,12 @@ GOALS = [
         "of what it computes a quarter is redis-py's, and a third makes and packs the envelope; "
         "and the round trip",
     ),
-    Goal("send_mail(): Redis, p99", "at most", 0.6, "as the median: nothing of ours is rare in it"),
+    Goal(
+        "send_mail(): Redis, p99",
+        "at most",
+        0.6,
+        "nothing of ours is rare in it: four calls of 400 decide, and it was met in one run of two",
+    ),
     Goal(
         "send_mail(): RabbitMQ, both with confirms, median",
         "at most",
