@@ -28,23 +28,28 @@ NOTHING = "{}"
 EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 EMBEDDED_JSON = json.dumps(EMBEDDED)
+PRINTABLE = bytes(range(0x20, 0x7F))
 
 DELAYED = re.compile(rf"(?:[01]\.){{{MAX_NUMBER_OF_BITS_TO_USE}}}")
 
 
 def argument_for(texts: Sequence[str]) -> str:
-    """Return the argument that stands for packed envelopes, a JSON list of texts.
-
-    No envelope has a character that JSON would escape; to look for one took as long as the rest.
-    """
-    listed = ", ".join([f'"{text}"' for text in texts])
-    return f"[{listed}]"
+    """Return the argument that stands for packed envelopes, a JSON list of texts."""
+    return f"[{', '.join(map(quoted, texts))}]"
 
 
 def body_of(argument: str) -> bytes:
-    """Return the body of the task with this one argument, which is JSON in printable ASCII."""
-    escaped = argument.replace("\\", r"\\").replace('"', r"\"")
-    return f'[["{escaped}"], {{}}, {EMBEDDED_JSON}]'.encode()
+    """Return the body of the task with this one argument."""
+    return f"[[{quoted(argument)}], {{}}, {EMBEDDED_JSON}]".encode()
+
+
+def quoted(text: str) -> str:
+    """Return a text in JSON: of plain ASCII twice as fast as `json`, of a mail most of the time."""
+    if not text.isascii() or text.encode().translate(None, PRINTABLE):
+        return json.dumps(text)
+    if '"' in text or "\\" in text:
+        text = text.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{text}"'
 
 
 def headers_of(id: str, *, origin: str, eta: str | None = None) -> dict[str, Any]:  # noqa: A002 (Celery's name)

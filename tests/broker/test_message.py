@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from mailqueue.broker import delay
 from mailqueue.broker.message import argument_for, argument_of, body_of, eta_of, queue_in
-from tests.wire.stored import PACKED
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @settings(deadline=None)
-@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
+@given(st.text(st.characters(max_codepoint=127)))
 def test_the_argument_comes_back(argument):
     body = body_of(argument)
     assert argument_of(body, longest=len(body)) == argument
@@ -23,7 +22,7 @@ def test_the_argument_comes_back(argument):
 
 
 @settings(deadline=None)
-@given(st.lists(st.from_regex(PACKED, fullmatch=True)))
+@given(st.lists(st.text()))
 def test_what_it_stands_for_is_json(texts):
     assert argument_for(texts) == json.dumps(texts)
 

@@ -22,7 +22,7 @@ from tests.wire.render import data_of
 FOLDER = Path(__file__).parent / "samples"
 KEYS = Keys(["the key of the samples"])
 ENCRYPTED = Keys(["the key of the samples"], ["AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="])
-# All that an envelope of version 1 can be: others may put it between quotes as it is.
+# All that an envelope of version 1 can be.
 PACKED = re.compile(r"1\.(json|aesgcm)\.[0-9A-Za-z+/]+={0,2}:[0-9A-Za-z_-]{43}")
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"  # W3C's own example
 CONTENTS: dict[str, bytes] = {}
