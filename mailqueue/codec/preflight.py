@@ -16,6 +16,8 @@ from typing import Any
 
 from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternatives
 from django.core.mail.message import BadHeaderError
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
 
 from mailqueue.codec.addressing import check_addresses, check_domains, check_malformed
 from mailqueue.codec.bounds import check_bounds
@@ -23,9 +25,11 @@ from mailqueue.codec.classes import traits
 from mailqueue.errors import EncodeError
 from mailqueue.mail.headers import check_headers, check_written
 
+# What a template returns is as good as a str: nothing of it is overridden that anybody calls here.
+TEXTS = frozenset({str, SafeString})
 # RFC 5322 section 3.4 without its odder corners: no comments, routes, groups or literals.
 DISPLAY_NAME = r'(?:[\w .\'-]*|"[^"\\\x00-\x1f\x7f]*")'
-ADDR_SPEC = r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
+ADDR_SPEC = r"[A-Za-z0-9._+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
 MAILBOX = re.compile(rf"(?:{ADDR_SPEC}|{DISPLAY_NAME} <{ADDR_SPEC}>)")
 # Some Pythons write such a name as more than one header, see `mailqueue.smtp.policy`.
 LONG_WORD = re.compile(r"[^ <]{60}[^<]*<")
@@ -41,10 +45,12 @@ FILENAME = re.compile(r"[\w .()-]*")
 # C0 and C1 controls and the other line ends of str.splitlines(); a tab is fine.
 CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 STRUCTURED = frozenset(HeaderRegistry().registry)
+ADDRESS_FIELDS = frozenset({"from", "to", "cc", "reply-to"})
+MSG_ID = re.compile(r"<[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,64}>")
 
 
 # A mailbox in which no check finds anything: an address that is plain for SMTP, too.
-ATOMS, LABELS = r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*", "[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*"
+ATOMS, LABELS = r"[A-Za-z0-9_+'-]+(?:\.[A-Za-z0-9_+'-]+)*", "[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*"
 COMMON = re.compile(rf"(?:\w[\w .'-]* <{ATOMS}@{LABELS}>|{ATOMS}@{LABELS})")
 SHORT = 64  # characters of it; of a local part RFC 5321 allows as many, of a label one less
 COMMON_SUBJECT, COMMON_MAILBOXES = 200, 50
@@ -159,9 +165,9 @@ def has_plain_parts(message: EmailMessage, charset: str) -> bool:
     )
 
 
-def is_text(value: object) -> bool:
-    """Tell whether this is a str without lone surrogates."""
-    if type(value) is not str:
+def is_text(value: Any) -> bool:
+    """Tell whether this is a text without lone surrogates."""
+    if type(value) not in TEXTS:
         return False
     try:
         value.encode()
@@ -170,9 +176,11 @@ def is_text(value: object) -> bool:
     return True
 
 
-def is_header(value: object) -> bool:
-    """Tell whether this is a str of one line, without encoded words that might hold another."""
-    return type(value) is str and "=?" not in value and not CONTROL.search(value)
+def is_header(value: Any) -> bool:
+    """Tell whether this is a text of one line, without encoded words that might hold another."""
+    if type(value) not in TEXTS:
+        return isinstance(value, Promise) and is_header(str(value))
+    return "=?" not in value and not CONTROL.search(value)
 
 
 def are_mailboxes(values: Iterable[object]) -> bool:
@@ -187,8 +195,13 @@ def are_mailboxes(values: Iterable[object]) -> bool:
 
 def is_plain_header(item: tuple[Any, Any]) -> bool:
     name, value = item
+    field = name.lower()
+    if field in ADDRESS_FIELDS:
+        return is_common_mailbox(value)
+    if field == "message-id":
+        return isinstance(value, str) and MSG_ID.fullmatch(value) is not None
     # Python fails at an empty value behind a name as long as a line.
-    return name.lower() not in STRUCTURED and len(name) < LONG_NAME and is_header(value)
+    return field not in STRUCTURED and len(name) < LONG_NAME and is_header(value)
 
 
 def has_plain_name(attachment: Any) -> bool:

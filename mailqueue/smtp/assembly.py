@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 
 from mailqueue.codec.classes import traits
+from mailqueue.codec.preflight import TEXTS
 from mailqueue.smtp.encodings import CRLF, base64, text
 
 CHARSET = "utf-8"
@@ -76,7 +77,7 @@ def is_common(message: EmailMessage) -> bool:
         and len(names) == len(headers)
         and names >= {"date", "message-id"}
         and not any(map(UNCOMMON.fullmatch, names))
-        and all(type(value) is str for value in (message.body, *headers.values()))
+        and all(type(value) in TEXTS for value in (message.body, *headers.values()))
         and all(type(each) is str and each.isascii() for each in addresses)
         and all(headers[name].isascii() for name in headers if name.lower() in ADDRESSED)
     )
@@ -153,7 +154,7 @@ def attached(attachment: Any, policy: "EmailPolicy[Any]") -> Written:
 def text_part(
     data: Any, mime_type: str, policy: "EmailPolicy[Any]", filename: str | None = None
 ) -> Written:
-    if type(data) is not str or not mime_type.startswith("text/"):
+    if type(data) not in TEXTS or not mime_type.startswith("text/"):
         raise UncommonError
     try:
         encoding, body = text(data, eight_bit=policy.cte_type == "8bit")

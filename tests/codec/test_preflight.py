@@ -5,6 +5,8 @@ from email.mime.multipart import MIMEMultipart
 
 import pytest
 from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternatives
+from django.utils.functional import lazystr
+from django.utils.safestring import mark_safe
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,9 +29,17 @@ PIECES = st.sampled_from(
 TEXT = st.lists(PIECES, max_size=8).map("".join)
 
 
+KINDS = st.sampled_from([str, mark_safe, lazystr])
+
+
 def usual_or(usual: str, strategy=TEXT) -> st.SearchStrategy:
     """Mostly what is usual, so that the one odd part is what decides."""
     return st.one_of(*[st.just(usual)] * 4, strategy)
+
+
+def of_a_kind(strategy: st.SearchStrategy) -> st.SearchStrategy:
+    """A text, as a template returns it, or lazy."""
+    return st.builds(lambda kind, text: kind(text), KINDS, strategy)
 
 
 def built(subject, address, name, value, filename, mimetype, content) -> EmailMultiAlternatives:
@@ -43,17 +53,17 @@ def built(subject, address, name, value, filename, mimetype, content) -> EmailMu
 
 
 @given(
-    subject=usual_or("Hello"),
+    subject=of_a_kind(usual_or("Hello")),
     address=usual_or("Name <a@x.test>"),
     name=st.sampled_from(
-        ["X-A", "X-B", "X-C", "Sender", "To", "Date", "Message-ID", "Content-Type", "List-Id"]
+        ["X-A", "X-B", "Sender", "To", "From", "Date", "Message-ID", "Content-Type", "List-Id"]
     ),
-    value=usual_or("value"),
+    value=of_a_kind(usual_or("value") | usual_or("a@x.test") | usual_or("<1.b@x.test>")),
     filename=usual_or("a.txt", st.none() | TEXT),
     mimetype=usual_or(
         "text/html", st.sampled_from(["text/plain", "image/png", "text", "message/rfc822"]) | TEXT
     ),
-    content=usual_or("text", TEXT | st.binary(max_size=3)),
+    content=of_a_kind(usual_or("text")) | st.binary(max_size=3),
 )
 def test_what_is_taken_for_plain_renders(**parts):
     message = built(**parts)
@@ -67,13 +77,13 @@ ANY = st.none() | st.text(LETTERS, max_size=70) | TEXT
 
 
 @given(
-    subject=usual_or("Hello", st.text(LETTERS, max_size=210) | TEXT),
+    subject=of_a_kind(usual_or("Hello", st.text(LETTERS, max_size=210) | TEXT)),
     sender=MAILBOXES | usual_or("a@x.test", ANY),
     to=st.lists(MAILBOXES, min_size=1, max_size=3) | st.lists(ANY, max_size=3),
     cc=st.lists(MAILBOXES | usual_or("a@x.test", ANY), max_size=2),
     bcc=st.lists(MAILBOXES | usual_or("a@x.test", ANY), max_size=2),
     reply_to=st.lists(MAILBOXES | usual_or("a@x.test", ANY), max_size=2),
-    content=usual_or("text", st.text(LETTERS)),
+    content=of_a_kind(usual_or("text", st.text(LETTERS))),
     mimetype=usual_or("text/html", TEXT),
     cls=st.sampled_from([EmailMultiAlternatives, mailqueue.mail.EmailMultiAlternatives]),
 )
@@ -89,13 +99,29 @@ def test_in_what_is_common_no_check_finds_anything(content, mimetype, cls, sende
 
 
 @pytest.mark.parametrize(
-    "address", ["a@x.test", "Jo Ä. O'Neil <a.b+c_d-e@mail-1.x.test>", "root@localhost"]
+    "address", ["a@x.test", "Jo Ä. O'Neil <a.o'b+c_d-e@mail-1.x.test>", "root@localhost"]
 )
 def test_a_mail_like_most_others_is_common(address):
     message = EmailMultiAlternatives("Grüße", "Text", address, [address], cc=[address])
     message.bcc, message.reply_to = [address], [address]
     message.attach_alternative("<p>Text</p>", "text/html")
     assert is_common(message, "utf-8")
+
+
+@pytest.mark.parametrize("kind", [mark_safe, lazystr])
+def test_a_mail_of_templates_is_as_common(kind):
+    text = mark_safe("Text")
+    message = EmailMultiAlternatives(kind("Grüße"), text, "a@x.test", ["a@x.test"])
+    message.attach_alternative(text, "text/html")
+    assert is_common(message, "utf-8")
+
+
+def test_a_text_of_a_class_of_somebodys_own_is_looked_at():
+    class Own(str):
+        def encode(self, *args):
+            raise ValueError
+
+    assert not is_common(EmailMessage("Hello", Own("Text"), "a@x.test", ["a@x.test"]), "utf-8")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +170,7 @@ def test_usual_mail_is_recognised(address):
     message = EmailMultiAlternatives(
         "Grüße: 50% off!", "body", address, [address], headers={"X-Campaign": "7"}
     )
+    message.extra_headers |= {"Message-ID": "<7.a-b@x.test>", "Reply-To": "b@x.test"}
     message.attach_alternative("<p>body</p>", "text/html")
     message.attach("invoice 7.pdf", b"%PDF", "application/pdf")
     assert plainly_renders(message)

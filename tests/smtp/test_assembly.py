@@ -9,6 +9,7 @@ from typing import Any
 import django.core.mail
 import pytest
 from django.core.mail.message import EmailAlternative, EmailAttachment
+from django.utils.safestring import mark_safe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -192,6 +193,14 @@ def common(cls: Any = django.core.mail.EmailMultiAlternatives, **given: Any) -> 
 def test_common_mail_is_written_directly(api: Any) -> None:
     assert check(common(api.EmailMultiAlternatives))
     assert check(api.EmailMessage("s", "b", "a@x.test", ["b@x.test"], headers=HEADERS))
+
+
+@pytest.mark.parametrize("api", [django.core.mail, mailqueue.mail])
+def test_a_mail_of_templates_is_written_directly(api: Any) -> None:
+    body = mark_safe("Grüße,\n.\n" * 20)
+    message = common(api.EmailMultiAlternatives, body=body, subject=mark_safe("Grüße"))
+    message.attach_alternative(mark_safe("<p>Grüße</p>" * 40), "text/html")
+    assert check(message)
 
 
 class Own(django.core.mail.EmailMultiAlternatives):
