@@ -8,6 +8,7 @@ import pytest
 from kombu import Connection, Queue
 from kombu.transport.native_delayed_delivery import level_name
 
+from mailqueue.broker.message import body_of
 from mailqueue.broker.publish import publisher
 from mailqueue.demo.answers import DROP, KEEP_AND_DROP, Stall
 from mailqueue.demo.sink import Sink
@@ -31,7 +32,7 @@ def test_what_waits_for_a_queue_goes_with_it(rabbitmq_url: str) -> None:
     with services.queue_on(rabbitmq_url) as kept, project_app(rabbitmq_url):
         with services.queue_on(rabbitmq_url) as name:
             for queue in (name, kept):
-                publisher().task("x", queue=queue, priority=None, countdown=3000)
+                publisher().task(body_of("x"), queue=queue, priority=None, countdown=3000)
             assert delayed(rabbitmq_url, name) == delayed(rabbitmq_url, kept) == 1
         assert delayed(rabbitmq_url, name) == 0
         assert delayed(rabbitmq_url, kept) == 1

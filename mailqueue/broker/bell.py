@@ -11,7 +11,7 @@ import time
 from celery import Celery
 
 from mailqueue.broker import eager
-from mailqueue.broker.message import ring_of
+from mailqueue.broker.message import body_of, ring_of
 from mailqueue.broker.publish import carrier_app, publisher_of
 from mailqueue.errors import PublishError
 from mailqueue.log import logger
@@ -53,7 +53,8 @@ class Bell:
             elif unless_some and rung and publisher_of(app).waiting(queue) >= SOME:
                 return False
             else:
-                publisher_of(app).task(ring_of(queue), queue=queue, priority=priority, countdown=0)
+                body = body_of(ring_of(queue))
+                publisher_of(app).task(body, queue=queue, priority=priority, countdown=0)
         except Exception as error:  # noqa: BLE001 (the mail is kept: nobody must think that it is not)
             with self._lock:
                 silent, self._silent_until = self._silent_until, time.monotonic() + SILENCE

@@ -19,8 +19,8 @@ def message_on_list(
     queue: str,
     headers: dict[str, Any],
     priority: int,
-) -> str:
-    """Return the text that is put on the list of a queue."""
+) -> bytes:
+    """Return what is put on the list of a queue."""
     properties = {
         "delivery_mode": 2,
         "correlation_id": id,
@@ -30,9 +30,9 @@ def message_on_list(
         "delivery_tag": str(uuid.uuid4()),
     }
     kinds = {"content-encoding": ENCODING, "content-type": JSON}
-    rest = json.dumps({**kinds, "headers": headers, "properties": properties})
+    rest = json.dumps({**kinds, "headers": headers, "properties": properties}).encode()
     # Beside the rest: to look for what needs an escape takes longer than all else here.
-    return f'{{"body": "{b2a_base64(body, newline=False).decode("ascii")}", {rest[1:]}'
+    return b"".join((b'{"body": "', b2a_base64(body, newline=False), b'", ', rest[1:]))
 
 
 def lua_pattern() -> str:
@@ -41,6 +41,6 @@ def lua_pattern() -> str:
     In the sense of Lua, for Redis to look by; what it captures is the body, in base64.
     """
     like = message_on_list(b"???", "ID", queue="", headers=headers_of("ID", origin=""), priority=0)
-    until_eta, eta, _ = like.partition('"eta": null, ')
+    until_eta, eta, _ = like.decode().partition('"eta": null, ')
     escaped = re.sub(r"[^\w ]", r"%\g<0>", until_eta + eta)
     return "^" + escaped.replace("Pz8%/", "([%w+/=]+)").replace("ID", "[%w-]+")

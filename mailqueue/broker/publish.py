@@ -21,7 +21,7 @@ from kombu import Queue
 
 from mailqueue.broker import delay, eager
 from mailqueue.broker.app import carrier
-from mailqueue.broker.message import TASK, argument_for, body_of, headers_of
+from mailqueue.broker.message import TASK, argument_for, body_for, headers_of
 from mailqueue.broker.queues import dead_queue, mail_queue
 from mailqueue.broker.sender import Sender, Way
 from mailqueue.errors import PublishError
@@ -38,10 +38,10 @@ class Publisher(Sender):
         super().__init__(app)
         self.origin = anon_nodename()
 
-    def task(self, argument: str, *, queue: str, priority: int | None, countdown: float) -> None:
-        """Publish the task of mail with its one opaque argument, to run after `countdown` seconds.
+    def task(self, body: bytes, *, queue: str, priority: int | None, countdown: float) -> None:
+        """Publish the task of mail with this body, to run after `countdown` seconds.
 
-        Nothing of the argument shows in the headers. Raises `PublishError`.
+        Nothing of the body shows in the headers. Raises `PublishError`.
         """
         wait = self.holdable(countdown)
         eta = None
@@ -49,7 +49,7 @@ class Publisher(Sender):
             eta = datetime.fromtimestamp(time.time() + wait, UTC).isoformat()
         message_id = str(uuid.uuid4())
         self.send(
-            body_of(argument),
+            body,
             message_id,
             self.way(queue, wait if self.rabbitmq else None),
             headers=headers_of(message_id, origin=self.origin, eta=eta),
@@ -127,20 +127,13 @@ def queue_of_kind(kind: Any, name: str, quorum: bool) -> Queue:
 def publish(
     batch: Sequence[str], *, queue: str, priority: int | None = None, countdown: float = 0
 ) -> None:
-    """Publish packed envelopes as one task; raises `PublishError`."""
-    argument = argument_for(batch)
-    hand_over(argument, queue=queue, priority=priority, countdown=countdown, mails=len(batch))
-
-
-def hand_over(
-    argument: str, *, queue: str, priority: int | None, countdown: float, mails: int
-) -> None:
-    """Publish an argument that stands for so many mails, or in eager mode make the attempt."""
+    """Publish packed envelopes as one task, or in eager mode make the attempt; `PublishError`."""
     app = carrier_app()
     if eager.is_eager(app):
-        eager.run(app, argument, mails=mails, countdown=countdown)
+        eager.run(app, argument_for(batch), mails=len(batch), countdown=countdown)
     else:
-        publisher_of(app).task(argument, queue=queue, priority=priority, countdown=countdown)
+        body = body_for(batch)
+        publisher_of(app).task(body, queue=queue, priority=priority, countdown=countdown)
 
 
 def publisher() -> Publisher:

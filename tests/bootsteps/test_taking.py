@@ -31,7 +31,8 @@ def written(name: str, **how: Any) -> str:
     priority, eta = how.pop("priority", 0), how.pop("eta", None)
     headers = headers_of(f"id-{name[:9]}", origin='gen1@"host"', eta=eta) | how
     body = body_of(argument_for([name]))
-    return message_on_list(body, f"id-{name[:9]}", queue="mail", headers=headers, priority=priority)
+    how = {"queue": "mail", "headers": headers, "priority": priority}
+    return message_on_list(body, f"id-{name[:9]}", **how).decode()
 
 
 def put(client: redis.Redis, *messages: str | bytes, key: str = "mail") -> None:

@@ -53,7 +53,7 @@ def received(publisher: Publisher, queue: str):
 
 
 def test_a_task_carries_its_argument_in_the_body_and_nothing_of_it_in_the_headers(publisher, queue):
-    publisher.task(SECRET, queue=queue, priority=None, countdown=0)
+    publisher.task(body_of(SECRET), queue=queue, priority=None, countdown=0)
 
     message = received(publisher, queue)
     (args, kwargs, _embed) = message.payload
@@ -90,7 +90,7 @@ def test_nothing_of_the_projects_celery_settings_gets_into_the_message(broker_ur
     before_task_publish.connect(note)
     publisher = Publisher(app)
     try:
-        publisher.task("x", queue=queue, priority=None, countdown=0)
+        publisher.task(body_of("x"), queue=queue, priority=None, countdown=0)
         message = received(publisher, queue)
     finally:
         before_task_publish.disconnect(note)
@@ -146,16 +146,16 @@ def test_the_message_is_the_one_that_celery_itself_would_make():
 @pytest.mark.parametrize("broker_url", ["rabbitmq"], indirect=True)
 class TestRabbitMQ:
     def test_mail_for_a_queue_that_was_deleted_makes_it_anew(self, publisher, queue):
-        publisher.task("one", queue=queue, priority=None, countdown=0)
+        publisher.task(body_of("one"), queue=queue, priority=None, countdown=0)
         with publisher.producer() as producer:
             producer.channel.queue_delete(queue)
-        publisher.task("two", queue=queue, priority=None, countdown=0)
+        publisher.task(body_of("two"), queue=queue, priority=None, countdown=0)
         assert received(publisher, queue).payload[0] == ["two"]
 
     def test_a_queue_that_cannot_be_made_is_an_error(self, publisher, queue, monkeypatch):
         monkeypatch.setattr(publisher, "declare", lambda producer, way: None)
         with pytest.raises(PublishError, match="has no queue for it"):
-            publisher.task("x", queue=queue, priority=None, countdown=0)
+            publisher.task(body_of("x"), queue=queue, priority=None, countdown=0)
 
     def test_a_dead_letter_makes_its_queue_anew(self, publisher, queue):
         park(DeadLetter(content="one", reason="x"), publisher, queue=queue)
@@ -166,7 +166,7 @@ class TestRabbitMQ:
 
     def test_mail_that_waits_lies_in_the_brokers_delay_queues(self, publisher, queue):
         """No worker has run: this process made all that it needs, and no ETA holds a worker."""
-        publisher.task("later", queue=queue, priority=None, countdown=1)
+        publisher.task(body_of("later"), queue=queue, priority=None, countdown=1)
         assert received(publisher, queue) is None
         found = []
         wait_for_callable(
@@ -179,10 +179,10 @@ class TestRabbitMQ:
         assert queue_in(found[0].delivery_info["routing_key"]) == queue
 
     def test_a_delay_exchange_that_was_deleted_is_made_anew(self, publisher, queue):
-        publisher.task("x", queue=queue, priority=None, countdown=1)
+        publisher.task(body_of("x"), queue=queue, priority=None, countdown=1)
         with publisher.producer() as producer:
             producer.channel.exchange_delete(delay.EXCHANGE)
-        publisher.task("y", queue=queue, priority=None, countdown=1)
+        publisher.task(body_of("y"), queue=queue, priority=None, countdown=1)
 
     def test_a_full_queue_refuses(self, publisher, queue):
         with publisher.producer() as producer:
@@ -193,7 +193,7 @@ class TestRabbitMQ:
 
         def fill() -> None:
             for _ in range(5):
-                publisher.task("x", queue=queue, priority=None, countdown=0)
+                publisher.task(body_of("x"), queue=queue, priority=None, countdown=0)
 
         with pytest.raises(PublishError, match="did not take it"):
             fill()
@@ -203,7 +203,7 @@ def test_on_redis_a_worker_holds_what_waits_for_a_while(redis_url):
     with queue_on(redis_url) as queue:
         publisher = Publisher(app_for(redis_url))
         before = time.time()
-        publisher.task("later", queue=queue, priority=None, countdown=10)
+        publisher.task(body_of("later"), queue=queue, priority=None, countdown=10)
         message = received(publisher, queue)
         publisher.close()
     eta = message.headers["eta"]
@@ -240,7 +240,7 @@ def test_a_queue_with_a_length_drops_no_mail_and_tells_the_caller(publisher, que
 
     def fill() -> None:
         for number in range(20):  # a quorum queue may take a few more than it should
-            publisher.task(f"{number}", queue=queue, priority=None, countdown=0)
+            publisher.task(body_of(f"{number}"), queue=queue, priority=None, countdown=0)
             taken.append(f"{number}")
 
     monkeypatch.setattr("mailqueue.broker.publish.mail_queue", short)
@@ -334,26 +334,26 @@ def test_a_broker_that_is_away_is_an_error_within_the_documented_time(
 ):
     way, publisher = broken
     if warm:
-        publisher.task("x", queue=queue, priority=None, countdown=0)
+        publisher.task(body_of("x"), queue=queue, priority=None, countdown=0)
     way.become(fault)
 
     started = time.monotonic()
     with pytest.raises(PublishError):
-        publisher.task("x", queue=queue, priority=None, countdown=0)
+        publisher.task(body_of("x"), queue=queue, priority=None, countdown=0)
     # The number is a promise of the docs, not a measure of speed.
     assert time.monotonic() - started < BOUND
 
     way.heal()
-    publisher.task("x", queue=queue, priority=None, countdown=0)
+    publisher.task(body_of("x"), queue=queue, priority=None, countdown=0)
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known queue", "new queue"])
 def test_a_kept_connection_that_was_closed_is_opened_anew(broken, broker_url, queue, known):
     way, publisher = broken
     with queue_on(broker_url) as other:
-        publisher.task("x", queue=queue, priority=None, countdown=0)
+        publisher.task(body_of("x"), queue=queue, priority=None, countdown=0)
         way.cut()
-        publisher.task("x", queue=queue if known else other, priority=None, countdown=0)
+        publisher.task(body_of("x"), queue=queue if known else other, priority=None, countdown=0)
 
 
 def test_a_forked_child_gets_connections_of_its_own(broker_url):

@@ -19,6 +19,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.test import override_settings
 
 from mailqueue.broker.dead import peek
+from mailqueue.broker.message import body_of
 from mailqueue.broker.publish import publisher
 from mailqueue.demo.sink import Sink
 from mailqueue.log import floods
@@ -275,7 +276,7 @@ def publish(queue: str, random: random.Random) -> tuple[list[str], list[str]]:
     random.shuffle(batch)
     while batch:
         some, batch = batch[:8], batch[8:]
-        publisher().task(json.dumps(some), queue=queue, priority=None, countdown=0)
+        publisher().task(body_of(json.dumps(some)), queue=queue, priority=None, countdown=0)
     return names, bad
 
 
