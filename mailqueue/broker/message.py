@@ -27,7 +27,10 @@ NOTHING = "{}"
 
 EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
-EMBEDDED_JSON = json.dumps(EMBEDDED)
+# The body of two texts, without them.
+BEGIN, BETWEEN, END = (
+    json.dumps([[json.dumps(["?", "?"])], {}, EMBEDDED]).encode(ENCODING).split(b"?")
+)
 UNESCAPED = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
 
 DELAYED = re.compile(rf"(?:[01]\.){{{MAX_NUMBER_OF_BITS_TO_USE}}}")
@@ -46,18 +49,15 @@ def body_of(argument: str) -> bytes:
 def body_for(texts: Sequence[str]) -> bytes:
     """Return the body of the task with the argument that stands for packed envelopes.
 
-    It may have a megabyte, and what each copy of that takes is most of what a list takes here. So
-    texts in which JSON escapes nothing, as envelopes are, are put into one text and no other.
+    It may have a megabyte, and to copy that is most of what a list takes here. So texts in which
+    JSON escapes nothing, as envelopes are, are put together at once.
     """
-    if not texts or not all(map(is_plain, texts)):
+    parts = [text.encode(ENCODING, "surrogatepass") for text in texts]
+    if not parts or any(part.translate(None, UNESCAPED) for part in parts):
         return body_of(argument_for(texts))
-    listed = r"\", \"".join(texts)
-    return rf'[["[\"{listed}\"]"], {{}}, {EMBEDDED_JSON}]'.encode()
-
-
-def is_plain(text: str) -> bool:
-    """Tell whether a text is the same in JSON, between its quotes."""
-    return text.isascii() and not text.encode().translate(None, UNESCAPED)
+    parts[0] = BEGIN + parts[0]
+    parts[-1] += END
+    return BETWEEN.join(parts)
 
 
 def headers_of(id: str, *, origin: str, eta: str | None = None) -> dict[str, Any]:  # noqa: A002 (Celery's name)

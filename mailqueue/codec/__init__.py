@@ -1,6 +1,7 @@
 """Messages to data and back. What that needs of settings, clock and storage is passed in.
 
 encode, decode      a Django message
+common              a mail like most others, put into data at once
 contents            what lies beside its JSON: binary contents, claim checks
 mime, mime_headers  MIME objects of Python's email package
 values              header values and attributes that JSON has no word for

@@ -2,7 +2,7 @@
 
 import email.message
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from email.charset import Charset
 from email.headerregistry import Address, Group
@@ -35,7 +35,7 @@ def encode(
     date: datetime,
     message_id: str,
     charset: str,
-    attributes: Iterable[str] = (),
+    attributes: Collection[str] = (),
     keep: Keep = lambda content: None,
     spell: Callable[[str], str] = str,
 ) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def encode(
     when = written(date, date.utcoffset())
     encoder = Encoder(date=when, charset=charset, keep=keep, spell=spell)
     data = encoder.message(message, message_id, "message")
-    if extra := encode_attributes(message, attributes, "message"):
+    if attributes and (extra := encode_attributes(message, attributes, "message")):
         data["attributes"] = extra
     if blobs := encoder.contents.blobs:
         data["blobs"] = blobs
@@ -152,7 +152,7 @@ class Encoder:
     ) -> list[list[Any]]:
         """Return the headers; a message that renders itself has made its own date and id."""
         extra = message.extra_headers
-        if not isinstance(extra, Mapping):
+        if not isinstance(extra, (dict, Mapping)):  # the ABC alone is slow to ask
             raise EncodeError(f"{where}: headers: expected a dict, got {type(extra).__name__}")
         pairs = []
         names = set()

@@ -12,6 +12,7 @@ from email.generator import BytesGenerator
 from email.headerregistry import HeaderRegistry
 from email.message import Message
 from email.policy import EmailPolicy
+from itertools import chain
 from typing import Any
 
 from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternatives
@@ -123,9 +124,12 @@ def is_common(message: EmailMessage, charset: str) -> bool:
     To look costs a quarter of what all checks do.
     """
     subject, kind = message.subject, traits(message)
-    if message.attachments or message.extra_headers or kind.addresses:
+    lists = (message.to, message.cc, message.bcc, message.reply_to)
+    if message.attachments or message.extra_headers != {} or kind.addresses:
         return False
-    mailboxes = [message.from_email, *message.to, *message.cc, *message.bcc, *message.reply_to]
+    if type(message.encoding or charset) is not str or not all(map(is_list, lists)):
+        return False
+    mailboxes = [message.from_email, *chain.from_iterable(lists)]
     return (
         len(mailboxes) <= COMMON_MAILBOXES
         and all(map(is_common_mailbox, mailboxes))
@@ -133,6 +137,10 @@ def is_common(message: EmailMessage, charset: str) -> bool:
         and len(subject) <= COMMON_SUBJECT
         and has_plain_parts(message, charset)
     )
+
+
+def is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def is_common_mailbox(value: object) -> bool:

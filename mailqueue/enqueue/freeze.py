@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import make_msgid
 from typing import Any
@@ -12,6 +13,7 @@ from django.utils.timezone import get_current_timezone
 
 from mailqueue.codec import encode
 from mailqueue.codec.bounds import check_size
+from mailqueue.codec.common import encode_common
 from mailqueue.codec.preflight import check_rendering, check_values, is_common, plainly_renders
 from mailqueue.errors import EncodeError, TookTooLong
 from mailqueue.lanes import Lane
@@ -55,7 +57,7 @@ def checked_data(
     check_size(message, lane.options.max_message_bytes, inline=inline)
     charset = settings.DEFAULT_CHARSET
     if is_common(message, charset):
-        return as_data(message, lane, store)
+        return as_data(message, lane, store, encode_common)
     check_values(message, force_ascii=lane.force_ascii)
     if plainly_renders(message, charset):
         return as_data(message, lane, store)
@@ -70,7 +72,12 @@ def checked_data(
         raise EncodeError("the message takes too long to be made") from None
 
 
-def as_data(message: EmailMessage, lane: Lane, store: AttachmentStore | None) -> dict[str, Any]:
+def as_data(
+    message: EmailMessage,
+    lane: Lane,
+    store: AttachmentStore | None,
+    encode: Callable[..., dict[str, Any]] = encode,
+) -> dict[str, Any]:
     return encode(
         message,
         date=now(),

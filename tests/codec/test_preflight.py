@@ -1,5 +1,7 @@
 """What is taken for plainly rendering must render; the rest is rendered to see."""
 
+from datetime import UTC, datetime
+from email.charset import Charset
 from email.mime.base import MIMEBase
 from email.mime.multipart import MIMEMultipart
 
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 
 import mailqueue.mail
 from mailqueue import compat
+from mailqueue.codec import encode
+from mailqueue.codec.common import encode_common
 from mailqueue.codec.preflight import (
     COMMON,
     SHORT,
@@ -21,7 +25,9 @@ from mailqueue.codec.preflight import (
     plainly_renders,
 )
 from mailqueue.errors import EncodeError
+from mailqueue.mail.addresses import modern
 from mailqueue.smtp.rendering import render
+from mailqueue.wire.attachments import ClaimCheck
 
 PIECES = st.sampled_from(
     [*"aÄ .,;:@<>()[-'_\"\\\n\r\t\x00\x85\u2028\ud800", "=?utf-8?q?=0A?=", "x.test", "a@x.test"]
@@ -29,6 +35,7 @@ PIECES = st.sampled_from(
 TEXT = st.lists(PIECES, max_size=8).map("".join)
 
 
+DATE = datetime(2026, 1, 2, tzinfo=UTC)
 KINDS = st.sampled_from([str, mark_safe, lazystr])
 
 
@@ -85,17 +92,25 @@ ANY = st.none() | st.text(LETTERS, max_size=70) | TEXT
     reply_to=st.lists(MAILBOXES | usual_or("a@x.test", ANY), max_size=2),
     content=of_a_kind(usual_or("text", st.text(LETTERS))),
     mimetype=usual_or("text/html", TEXT),
+    subtype=usual_or("plain", st.just("html") | TEXT),
     cls=st.sampled_from([EmailMultiAlternatives, mailqueue.mail.EmailMultiAlternatives]),
 )
-def test_in_what_is_common_no_check_finds_anything(content, mimetype, cls, sender, **fields):
+def test_in_what_is_common_no_check_finds_anything(
+    content, mimetype, subtype, cls, sender, **fields
+):
     message = cls(body=content, from_email="a@x.test", **fields)
-    message.from_email = sender
+    message.from_email, message.tags = sender, ["a"]
+    message.content_subtype = subtype
     message.alternatives.append(EmailAlternative(content, mimetype))
     if is_common(message, "utf-8"):
         assert plainly_renders(message)
         check_rendering(message)
         for force_ascii in (None, False, True):
             check(message, force_ascii=force_ascii)
+        how = {"date": DATE, "message_id": "<1@x.test>", "charset": "utf-8", "spell": modern}
+        for keep in (lambda content: None, lambda content: ClaimCheck(key="x", size=1)):
+            how |= {"keep": keep, "attributes": ["tags"]}
+            assert encode_common(message, **how) == encode(message, **how)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +164,9 @@ def test_what_is_not_common_is_looked_at(address, field):
         {"attachments": [("a.txt", "text", "text/plain")]},
         {"bcc": ["a@x.test"] * 50},
         {"encoding": "latin-1"},
+        {"encoding": Charset("utf-8")},
+        {"to": {"a@x.test"}},
+        {"extra_headers": None},
         {"content_subtype": "a b"},
         {"body": "\ud800"},
         {"message": lambda: None},
