@@ -18,7 +18,7 @@ from mailqueue.broker.publish import carrier_app, publisher_of
 from mailqueue.errors import PublishError
 
 # Seconds between two rings for one queue: one is for all who asked meanwhile.
-INTERVAL = 0.01
+INTERVAL = 0.03
 # Seconds without a ring after which the thread ends: Python warns of a fork beside threads.
 IDLE = 1.0
 # Seconds that the end of a process waits for a broker to take the last rings.
