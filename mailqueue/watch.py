@@ -89,9 +89,12 @@ def bounded(seconds: float, work: Callable[[], T]) -> T:
     watched = _Work(seconds)
     try:
         try:
-            _watcher.begin(watched)
-            return work()
-        finally:
+            try:
+                _watcher.begin(watched)
+                return work()
+            finally:
+                _watcher.end(watched)
+        finally:  # a signal, as of a soft time limit, may have ended the first
             _watcher.end(watched)
     except _Over:
         _watcher.end(watched)

@@ -1,6 +1,7 @@
 """What takes too long ends, in any thread, and what comes after it does not."""
 
 import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -87,3 +88,34 @@ def test_nothing_is_raised_behind_work_that_ends_just_in_time():
         os.getpid()
     assert ended > 20
     assert over > 20
+
+
+class AlarmError(Exception):
+    pass
+
+
+def raise_over(*_):
+    raise AlarmError
+
+
+def again_and_again(seconds):
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    while True:
+        bounded(20, lambda: None)
+
+
+def test_a_time_limit_of_somebody_else_leaves_nothing_to_be_watched():
+    """As Celery's soft one: its signal raises wherever the thread is just then."""
+
+    def interrupted():
+        for number in range(400):
+            with pytest.raises(AlarmError):
+                again_and_again(0.0005 * (number % 7 + 1))
+        return len(watch._watcher.works)
+
+    before = signal.signal(signal.SIGALRM, raise_over)
+    try:
+        # Inside of work that is watched, so that no thread is just being started.
+        assert bounded(60, interrupted) == 1
+    finally:
+        signal.signal(signal.SIGALRM, before)

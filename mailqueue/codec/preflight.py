@@ -30,7 +30,8 @@ from mailqueue.mail.headers import check_headers, check_written
 TEXTS = frozenset({str, SafeString})
 # RFC 5322 section 3.4 without its odder corners: no comments, routes, groups or literals.
 DISPLAY_NAME = r'(?:[\w .\'-]*|"[^"\\\x00-\x1f\x7f]*")'
-ADDR_SPEC = r"[A-Za-z0-9._+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
+LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+ADDR_SPEC = rf"[A-Za-z0-9._+'-]+@{LABEL}(?:\.{LABEL})*"
 MAILBOX = re.compile(rf"(?:{ADDR_SPEC}|{DISPLAY_NAME} <{ADDR_SPEC}>)")
 # Some Pythons write such a name as more than one header, see `mailqueue.smtp.policy`.
 LONG_WORD = re.compile(r"[^ <]{60}[^<]*<")
@@ -155,6 +156,7 @@ def plainly_renders(message: EmailMessage, charset: str = "utf-8") -> bool:
         and are_mailboxes([message.from_email])
         and all(map(are_mailboxes, (message.to, message.cc, message.reply_to)))
         and all(map(is_plain_header, message.extra_headers.items()))
+        and len({name.lower() for name in message.extra_headers}) == len(message.extra_headers)
         and all(map(has_plain_name, message.attachments))
     )
 

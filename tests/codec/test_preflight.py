@@ -202,6 +202,9 @@ def test_usual_mail_is_recognised(address):
         {"to": ["a@exämple.test"]},
         {"subject": "=?utf-8?q?a=0Ab?="},
         {"headers": {"Date": "yesterday"}},
+        {"headers": {"Message-ID": "<1@x.test>", "message-id": "<2@x.test>"}},
+        {"headers": {"X-A": "1", "x-a": "2"}},
+        {"to": ["ª <a@-x.test>"]},
         {"body": "\ud800"},
     ],
 )
