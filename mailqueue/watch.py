@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from mailqueue.errors import TookTooLong
@@ -52,8 +53,9 @@ class _Watcher:
         with self.lock:
             self.works.add(work)
             if not self.looking:
-                threading.Thread(target=self.look, name="mailqueue-watch", daemon=True).start()
-                self.looking = True
+                with suppress(RuntimeError):  # too many threads: who begins next tries again
+                    threading.Thread(target=self.look, name="mailqueue-watch", daemon=True).start()
+                    self.looking = True
 
     def end(self, work: _Work) -> None:
         while True:
@@ -86,6 +88,8 @@ os.register_at_fork(after_in_child=lambda: _watcher.forget())
 
 def bounded(seconds: float, work: Callable[[], T]) -> T:
     """Do the work; raise `TookTooLong` once it has had that much processor time, or soon after."""
+    if threading.get_ident.__module__ != "_thread":  # that of gevent or eventlet is in its place
+        return work()
     watched = _Work(seconds)
     try:
         try:

@@ -64,6 +64,25 @@ def test_each_thread_has_its_own_time():
         assert list(pool.map(run, [0.001, 60, 0.001, 60])) == ["done", "over", "done", "over"]
 
 
+def test_where_no_thread_can_be_started_the_work_is_done(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watch, "_watcher", watch._Watcher())
+        patch.setattr(threading.Thread, "start", start)
+        assert bounded(10, lambda: "done") == "done"
+        patch.undo()
+        with pytest.raises(TookTooLong):
+            bounded(0.05, busy)
+
+
+def test_where_threads_are_greenlets_nothing_is_watched(monkeypatch):
+    """Their idents are those of no thread, and its clock is not to be asked for."""
+    monkeypatch.setattr(threading, "get_ident", lambda: 7)
+    assert bounded(0, lambda: len(watch._watcher.works)) == 0
+
+
 def test_a_forked_process_has_a_watch_of_its_own():
     bounded(10, lambda: None)  # the parent's runs
 

@@ -69,16 +69,17 @@ class Ringer:
     def _run(self) -> None:
         try:
             while asked := self._next():
-                for ring in asked:
-                    tell(ring)
+                try:
+                    for ring in asked:
+                        tell(ring)
+                finally:
+                    connections.close_all()  # of a handler that keeps a mail of what we log
                 self._rest()
         except BaseException:  # a greenlet that is killed: the next who asks has another one
             with self._changed:
                 self._runs = self._rings = False
                 self._changed.notify_all()
             raise
-        finally:
-            connections.close_all()  # of a handler that keeps a mail of what we log
 
     def _next(self) -> list[Ring]:
         """Wait for somebody who asks; return nothing once it is time to end."""

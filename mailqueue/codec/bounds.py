@@ -186,6 +186,9 @@ def _check_attached(content: object, where: str) -> None:
 
 
 def _sizes(message: EmailMessage) -> Iterator[int]:
+    for name in ("alternatives", "attachments"):
+        if hasattr(getattr(message, name, ()), "__next__"):  # who looks at one has emptied it
+            raise EncodeError(f"{name}: expected a list, got an iterator")
     contents = [message.body]
     contents += [content for content, _ in getattr(message, "alternatives", ())]
     contents += [each[1] for each in message.attachments if isinstance(each, tuple | list)]

@@ -197,7 +197,9 @@ class Encoder:
         ]
 
     def content(self, content: Any, where: str, message_id: str, depth: int) -> Any:
-        if isinstance(content, (str, Promise)):
+        if isinstance(content, str):  # the text itself, as of an address
+            return self.contents.text(str.__str__(content))
+        if isinstance(content, Promise):
             return self.contents.text(str(content))
         if isinstance(content, (bytes, bytearray, memoryview)):
             return self.contents.binary(bytes(content))

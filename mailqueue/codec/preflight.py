@@ -36,13 +36,13 @@ MAILBOX = re.compile(rf"(?:{ADDR_SPEC}|{DISPLAY_NAME} <{ADDR_SPEC}>)")
 # Some Pythons write such a name as more than one header, see `mailqueue.smtp.policy`.
 LONG_WORD = re.compile(r"[^ <]{60}[^<]*<")
 LONG_NAME = 70
-MIMETYPE = re.compile(r"(?!message/|multipart/)[a-z0-9]+/[A-Za-z0-9.+-]+")
+MIMETYPE = re.compile(r"(?!message/|multipart/)[a-z0-9]{1,100}/[A-Za-z0-9.+-]{1,100}")
 # Django 5.2 has them, as attributes of the classes; later ones refuse a message with one of them.
 OLD_SUBTYPES = [
     (name, getattr(EmailMultiAlternatives, name, None))
     for name in ("mixed_subtype", "alternative_subtype")
 ]
-SUBTYPE = re.compile(r"[A-Za-z0-9.+-]+")
+SUBTYPE = re.compile(r"[A-Za-z0-9.+-]{1,100}")
 FILENAME = re.compile(r"[\w .()-]*")
 # C0 and C1 controls and the other line ends of str.splitlines(); a tab is fine.
 CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -128,7 +128,7 @@ def is_common(message: EmailMessage, charset: str) -> bool:
     lists = (message.to, message.cc, message.bcc, message.reply_to)
     if message.attachments or message.extra_headers != {} or kind.addresses:
         return False
-    if type(message.encoding or charset) is not str or not all(map(is_list, lists)):
+    if not all(map(is_list, lists)):
         return False
     mailboxes = [message.from_email, *chain.from_iterable(lists)]
     return (
@@ -163,10 +163,11 @@ def plainly_renders(message: EmailMessage, charset: str = "utf-8") -> bool:
 
 def has_plain_parts(message: EmailMessage, charset: str) -> bool:
     """Tell whether nothing but a header or a file name can keep it from being rendered."""
-    kind = traits(message)
+    kind, encoding = traits(message), message.encoding or charset
     return (
         not kind.renders
-        and (message.encoding or charset) == "utf-8"
+        and type(encoding) is str  # a `Charset` is equal to its name
+        and encoding == "utf-8"
         and is_text(message.body)
         and SUBTYPE.fullmatch(str(message.content_subtype)) is not None
         and all(getattr(message, name, usual) is usual for name, usual in OLD_SUBTYPES)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
 
 from mailqueue.delivery.connections import connections
@@ -81,8 +82,19 @@ def ask(target: Any, messages: Sequence[EmailMessage], may_go: MayGo, seconds: f
 
 
 def longest(target: Any) -> float:
-    """Return the seconds that a target says one message can take; 0 if it says nothing."""
-    return float(target.longest()) if hasattr(target, "longest") else 0.0
+    """Return the seconds that a target says one message can take; 0 if it says nothing.
+
+    Raises `ImproperlyConfigured` for no such number: no message is at fault then.
+    """
+    if not hasattr(target, "longest"):
+        return 0.0
+    try:
+        seconds = float(target.longest())
+    except Exception as error:  # noqa: BLE001 (whatever a target raises)
+        raise ImproperlyConfigured(f"longest() of a target: {type(error).__name__}") from None
+    if not seconds >= 0:  # nan, with which no time would ever be enough
+        raise ImproperlyConfigured(f"longest() of a target: expected seconds, got {seconds}")
+    return seconds
 
 
 def reports(told: object, *, limit: int) -> Iterable[object]:

@@ -186,3 +186,13 @@ def test_a_broker_that_is_silent_keeps_no_process_from_its_end(tmp_path):
         project(tmp_path, f"redis://127.0.0.1:{port}/0", "test-silent").send(
             SEND.format(farewell=ringer.FAREWELL)
         )
+
+
+def test_what_a_handler_of_logs_has_opened_is_closed_before_the_next_ring(monkeypatch):
+    closed = []
+    monkeypatch.setattr(bell, "ring", lambda *args, app: None)
+    monkeypatch.setattr(ringer.connections, "close_all", lambda: closed.append("closed"))
+    ours = Ringer()
+    ask(ours, "mail")
+    ours.flush(10)
+    assert closed == ["closed"]

@@ -197,3 +197,12 @@ def test_a_message_that_is_too_large_is_not_read_first(made):
 def test_what_goes_to_the_storage_does_not_count():
     made = message(attachments=[("a", b"x" * 5000, "image/png")])
     check_size(made, 1000, inline=500)
+
+
+@pytest.mark.parametrize("name", ["alternatives", "attachments"])
+def test_what_can_be_looked_at_once_alone_is_an_error(name):
+    """It would be empty when the mail is put into data, which would go without it."""
+    mail = message()
+    setattr(mail, name, iter([]))
+    with pytest.raises(EncodeError, match=f"{name}: expected a list, got an iterator"):
+        check_size(mail, 1000, inline=None)

@@ -3,6 +3,7 @@
 import copy
 import email.message
 import email.policy
+import enum
 import re
 from email.header import Header
 from email.mime.base import MIMEBase
@@ -249,3 +250,12 @@ def test_what_is_not_rendered_does_not_travel(name: str) -> None:
     setattr(message, name, "related")
     assert (name in data_of(message)) is known
     through_the_wire(message)
+
+
+def test_a_member_of_an_enumeration_of_texts_is_its_text():
+    """Its `str()` is its name."""
+    body = enum.Enum("Bodies", {"HELLO": "Hello"}, type=str).HELLO
+    message = mail.EmailMultiAlternatives("Subject", body, "a@x.test", ["b@x.test"])
+    message.attach_alternative(body, "text/html")
+    data = data_of(message)
+    assert (data["body"], data["alternatives"]) == ("Hello", [["Hello", "text/html"]])

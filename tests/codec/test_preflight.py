@@ -168,6 +168,7 @@ def test_what_is_not_common_is_looked_at(address, field):
         {"to": {"a@x.test"}},
         {"extra_headers": None},
         {"content_subtype": "a b"},
+        {"content_subtype": "x" * 101},
         {"body": "\ud800"},
         {"message": lambda: None},
         {"recipients": lambda: ["b@x.test"]},
@@ -205,11 +206,18 @@ def test_usual_mail_is_recognised(address):
         {"headers": {"Message-ID": "<1@x.test>", "message-id": "<2@x.test>"}},
         {"headers": {"X-A": "1", "x-a": "2"}},
         {"to": ["ª <a@-x.test>"]},
+        {"attachments": [("a.txt", "text", f"text/{'x' * 101}")]},
         {"body": "\ud800"},
     ],
 )
 def test_what_is_unusual_is_rendered_to_see(fields):
     assert not plainly_renders(EmailMessage(**{"to": ["a@x.test"]} | fields))
+
+
+def test_a_charset_that_is_equal_to_its_name_is_rendered_to_see():
+    message = EmailMessage("Hello", "Text", "a@x.test", ["a@x.test"], headers={"X-A": "b"})
+    message.encoding = Charset("utf-8")
+    assert not plainly_renders(message)
 
 
 def test_an_alternative_that_is_no_alternative_is_rendered_to_see():

@@ -388,6 +388,21 @@ def test_where_time_is_over_no_further_target_is_opened(
     assert len(target.opened) == 1
 
 
+def raise_value_error() -> float:
+    raise ValueError("of the target, not of a message")
+
+
+@pytest.mark.parametrize(
+    "longest", [raise_value_error, lambda: "x", lambda: None, lambda: float("nan"), lambda: -1.0]
+)
+@pytest.mark.parametrize("target", [Target], indirect=True)
+def test_a_target_that_tells_no_time_kills_no_mail(
+    target: type[Target], monkeypatch: pytest.MonkeyPatch, longest: Callable[[], Any]
+) -> None:
+    monkeypatch.setattr(Target, "longest", lambda self: longest(), raising=False)
+    assert kinds(3) == dict.fromkeys(range(3), Kind.CONFIGURATION)
+
+
 def test_what_a_target_raises_to_end_the_process_does(target: type[Target]) -> None:
     def end(self: Target, subject: str) -> Outcome:
         raise SystemExit(3)
