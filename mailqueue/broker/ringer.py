@@ -21,6 +21,8 @@ from mailqueue.errors import PublishError
 INTERVAL = 0.03
 # Seconds without a ring after which the thread ends: Python warns of a fork beside threads.
 IDLE = 1.0
+# Seconds after which nobody lives who holds the lock: it is held for a moment.
+HELD = 1.0
 # Seconds that the end of a process waits for a broker to take the last rings.
 FAREWELL = 3.0
 
@@ -42,20 +44,28 @@ class Ringer:
         self._runs = False
         self._rings = False
 
-    def ask(self, ring: Ring) -> None:
-        """Have it rung; at once, where no thread can be started."""
-        with self._changed:
+    def ask(self, ring: Ring) -> bool:
+        """Have it rung; at once, where no thread can be started.
+
+        Returns False where that cannot be asked: the thread was killed with the lock in hand.
+        """
+        if not self._changed.acquire(timeout=HELD):
+            return False
+        try:
             self._asked[ring] = None
             self._changed.notify_all()
             if self._runs:
-                return
+                return True
             try:
                 threading.Thread(target=self._run, name="mailqueue-ringer", daemon=True).start()
                 self._runs = True
             except RuntimeError:  # too many threads, or an interpreter that ends
                 del self._asked[ring]
+        finally:
+            self._changed.release()
         if not self._runs:
             tell(ring)
+        return True
 
     def will(self, ring: Ring) -> bool:
         """Tell whether somebody has asked for it, and it is not rung yet."""
@@ -63,8 +73,11 @@ class Ringer:
 
     def flush(self, seconds: float) -> None:
         """Wait until all is rung, at most so long."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._asked and not self._rings, seconds)
+        if self._changed.acquire(timeout=HELD):
+            try:
+                self._changed.wait_for(lambda: not self._asked and not self._rings, seconds)
+            finally:
+                self._changed.release()
 
     def _run(self) -> None:
         try:
@@ -115,7 +128,9 @@ def ring_soon(queue: str, priority: int | None = None) -> None:
             return  # the mail was there before; to look into Celery's settings takes much longer
         # The publisher is made here: two threads at once would make two.
         if not (eager.is_eager(app) or publisher_of(app).in_process):
-            _ringer.ask(ring)
+            if not _ringer.ask(ring):
+                forget()
+                _ringer.ask(ring)
             return
     bell.ring(queue, priority)  # which tells what is wrong
 
@@ -126,7 +141,7 @@ def flush() -> None:
 
 
 def forget() -> None:
-    """Begin anew, in a forked process: the parent has the thread, and rings."""
+    """Begin anew, as in a forked process: the parent has the thread, and rings."""
     global _ringer
     _ringer = Ringer()
 

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from celery import Celery
@@ -196,3 +197,19 @@ def test_what_a_handler_of_logs_has_opened_is_closed_before_the_next_ring(monkey
     ask(ours, "mail")
     ours.flush(10)
     assert closed == ["closed"]
+
+
+def test_a_thread_that_was_killed_with_the_lock_keeps_nobody_waiting(rung, monkeypatch):
+    killed = Ringer()
+    threading.Thread(target=killed._changed.acquire).start()  # and never released
+    monkeypatch.setattr(ringer, "_ringer", killed)
+    monkeypatch.setattr(ringer, "HELD", 0.05)
+    monkeypatch.setattr(ringer, "carrier_app", lambda: APP)
+    monkeypatch.setattr(ringer.eager, "is_eager", lambda app: False)
+    monkeypatch.setattr(ringer, "publisher_of", lambda app: SimpleNamespace(in_process=False))
+    for _ in range(2):
+        ringer.ring_soon("mail")
+        ringer.flush()
+    assert rung == ["mail"] * 2
+    assert ringer._ringer is not killed
+    killed.flush(10)
