@@ -13,6 +13,7 @@ from django.core.mail import EmailMessage
 from django.test import override_settings
 
 from mailqueue.broker.dead import DeadLetter, peek
+from mailqueue.broker.message import argument_of
 from mailqueue.broker.publish import Publisher, publisher_of
 from mailqueue.broker.queues import mail_queue
 from mailqueue.mail import mailers
@@ -42,11 +43,11 @@ class Stand:
 
     def argument(self, monkeypatch: pytest.MonkeyPatch, to: str) -> str:
         """Return what would travel for a mail."""
-        caught: list[str] = []
+        caught: list[bytes] = []
         with monkeypatch.context() as patch:
-            patch.setattr(Publisher, "task", lambda self, argument, **_: caught.append(argument))
+            patch.setattr(Publisher, "task", lambda self, body, **_: caught.append(body))
             send(to)
-        return caught[0]
+        return argument_of(caught[0], longest=2**20)
 
     def dead(self) -> list[DeadLetter]:
         return list(peek(self.publisher, queue=self.queue, limit=100_000))
