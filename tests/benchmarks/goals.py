@@ -52,8 +52,9 @@ GOALS = [
         "send_messages(): broker alone",
         "at most",
         0.7,
-        "over a third of it checks and encodes a mail, a quarter packs and signs it, a sixth puts"
-        " a hundred of them into a task; the fork neither checks nor signs",
+        "over a third of it checks and encodes a mail, over a quarter packs and signs it, three"
+        " tenths put a hundred of them into a task and hand that to Redis; the fork neither checks"
+        " nor signs",
     ),
     Goal(
         "send_messages(): ledger",
