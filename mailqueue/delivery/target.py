@@ -90,7 +90,8 @@ def longest(target: Any) -> float:
         return 0.0
     try:
         seconds = float(target.longest())
-    except Exception as error:  # noqa: BLE001 (whatever a target raises)
+    # All kinds: left as they are, some would be taken for faults of a message, which dies of them.
+    except Exception as error:  # noqa: BLE001 (it is the target's own code)
         raise ImproperlyConfigured(f"longest() of a target: {type(error).__name__}") from None
     if not seconds >= 0:  # nan, with which no time would ever be enough
         raise ImproperlyConfigured(f"longest() of a target: expected seconds, got {seconds}")
